@@ -1,0 +1,180 @@
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { describe, expect, it } from "vitest"
+import { root, sources } from "./tools/modules.ts"
+
+/** Ground floor first. A file may import from its own floor or any floor below it. */
+const floors: ReadonlyArray<ReadonlyArray<string>> = [
+  ["internal/*"],
+  ["Token.ts", "Jwt.ts", "CredentialsError.ts"],
+  ["protocol/*"],
+  ["TokenEndpoint.ts", "AuthorizationServer.ts", "ClientAuthentication.ts", "TokenStore.ts", "Authorization.ts"],
+  ["Provider.ts"],
+  ["Credentials.ts"],
+  ["providers/*", "AuthenticatedHttpClient.ts"],
+  ["Testing.ts"],
+  ["index.ts"]
+]
+
+/** What the protocol may use of Effect: values and pure functions. No runtime, clock, random or I/O. */
+const pureModules: ReadonlyArray<string> = [
+  "Array",
+  "DateTime",
+  "Duration",
+  "Either",
+  "Encoding",
+  "Function",
+  "Option",
+  "Pipeable",
+  "Predicate",
+  "Record",
+  "Redacted",
+  "Schema",
+  "String",
+  "Types"
+]
+
+/** The files that reveal a secret, because they build what goes on the wire. A new one needs a reason. */
+const revealing: ReadonlyArray<string> = []
+
+const bannedWords = /manager|helper|handler|util|service|impl/i
+
+/** Source text without comments that have a line of their own: examples in docstrings are no code of the file. */
+const codeOf = (text: string): string => text.replaceAll(/^[ \t]*(?:\/\*[\s\S]*?\*\/|\/\/.*$)/gm, "")
+
+const importsOf = (code: string): ReadonlyArray<string> =>
+  Array.from(
+    code.matchAll(/^(?:import|export)\b[^"'`;]*?\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["'`]([^"'`]+)["'`]/gm),
+    ([, from, bare]) => (from ?? bare)!
+  )
+
+const floorOf = (file: string): number =>
+  floors.findIndex((floor) => floor.some((entry) => entry === file || entry === `${path.posix.dirname(file)}/*`))
+
+const files = sources().map((file) => {
+  const text = fs.readFileSync(path.join(root, "src", file), "utf8")
+  const code = codeOf(text)
+  const imports = importsOf(code)
+  return {
+    file,
+    code,
+    imports,
+    /** Imported files of src. */
+    below: imports
+      .filter((specifier) => specifier.startsWith("."))
+      .map((specifier) => path.posix.join(path.posix.dirname(file), specifier)),
+    /** Imported packages. */
+    packages: imports.filter((specifier) => !specifier.startsWith("."))
+  }
+})
+
+describe("the rules see what they look for", () => {
+  const code = codeOf(
+    [
+      '/** import a from "in-a-docstring" */',
+      '// import b from "in-a-comment"',
+      'import * as A from "a"',
+      'import type { B } from "./B.ts"',
+      "import {",
+      "  c,",
+      "  d",
+      '} from "c"',
+      'export * as E from "./E.ts"',
+      'import "f"',
+      'const g = () => import("g")'
+    ].join("\n")
+  )
+
+  it("finds every kind of import, and none in comments", () => {
+    expect(importsOf(code)).toEqual(["a", "./B.ts", "c", "./E.ts", "f", "g"])
+  })
+
+  it("finds the sources", () => {
+    expect(files.length).toBeGreaterThan(10)
+    expect(files.flatMap(({ below }) => below).length).toBeGreaterThan(10)
+  })
+})
+
+describe("floors", () => {
+  it.each(files)("$file has a floor and imports from its own or below", ({ below, file }) => {
+    expect(floorOf(file)).toBeGreaterThanOrEqual(0)
+    expect(below.filter((target) => floorOf(target) > floorOf(file))).toEqual([])
+  })
+
+  it.each(files)("$file imports sources that exist, by their full name", ({ below }) => {
+    expect(below.filter((target) => !files.some(({ file }) => file === target))).toEqual([])
+  })
+
+  it.each(files.filter(({ file }) => file.startsWith("providers/")))("$file imports no other provider", ({ below }) => {
+    expect(below.filter((target) => target.startsWith("providers/"))).toEqual([])
+  })
+
+  it.each(files.filter(({ file }) => file.startsWith("protocol/")))("$file is pure", ({ code, packages }) => {
+    expect(packages.filter((name) => !pureModules.some((pure) => name === `effect/${pure}`))).toEqual([])
+    expect(code).not.toMatch(/\bDateTime\.(unsafeNow|now)\b/)
+  })
+
+  it("no two files import each other, not even by a detour", () => {
+    const open: Array<string> = []
+    const done = new Set<string>()
+    const visit = (file: string): void => {
+      if (done.has(file)) return
+      expect(open, `${[...open, file].join(" → ")}`).not.toContain(file)
+      open.push(file)
+      for (const target of files.find((other) => other.file === file)?.below ?? []) visit(target)
+      open.pop()
+      done.add(file)
+    }
+    for (const { file } of files) visit(file)
+  })
+})
+
+describe("what sources may touch", () => {
+  it.each(files)("$file imports modules of Effect, never a barrel", ({ packages }) => {
+    const allowed = /^(effect\/[A-Z]\w*|@effect\/platform\/[A-Z]\w*|jose)$/
+    expect(packages.filter((name) => !allowed.test(name))).toEqual([])
+  })
+
+  it.each(files)("$file names nothing of Node", ({ code, imports }) => {
+    expect(imports.filter((name) => name.startsWith("node:"))).toEqual([])
+    expect(code).not.toMatch(/["'`]node:|\brequire\s*\(|\bBuffer\b/)
+  })
+
+  it.each(files)("$file takes time and chance from Effect", ({ code }) => {
+    expect(code).not.toMatch(
+      /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\.now\b|\bset(Timeout|Interval)\b/
+    )
+  })
+
+  it("one file signs and verifies", () => {
+    const files_ = files.filter(({ packages }) => packages.includes("jose")).map(({ file }) => file)
+    expect(files_).toEqual(["internal/jose.ts"])
+  })
+
+  it("secrets are revealed in the listed files only", () => {
+    const reveals = files.filter(({ code }) => /\bRedacted\.value\b|\{[^}]*\} from "effect\/Redacted"/.test(code))
+    expect(reveals.map(({ file }) => file)).toEqual(revealing)
+  })
+})
+
+describe("names", () => {
+  const listed = (folder: string): ReadonlyArray<string> =>
+    fs
+      .readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((file) => !file.includes("node_modules"))
+      .map((file) => `${folder}/${file}`)
+
+  it("no file is called after what holds it together", () => {
+    expect(["src", "test", "examples"].flatMap(listed).filter((file) => bannedWords.test(file))).toEqual([])
+  })
+
+  it("tests import the sources by path: the package's own name is for examples", () => {
+    const tests = listed("test").filter((file) => file.endsWith(".test.ts"))
+    const importing = tests.filter((file) =>
+      importsOf(codeOf(fs.readFileSync(path.join(root, file), "utf8"))).some((name) =>
+        /^effect-credentials\b/.test(name)
+      )
+    )
+    expect(importing).toEqual([])
+  })
+})

@@ -1,0 +1,74 @@
+/**
+ * Runs the test suite on Node, Bun and Deno and says which ran what: `npm test`.
+ *
+ * Words that name a runtime choose it, everything else goes to vitest: `npm test -- deno test/Token.test.ts`.
+ */
+import { spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { root } from "./modules.ts"
+import { type Runtime, runtimes } from "./runtimes.ts"
+
+interface Result {
+  readonly runtime: Runtime
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly files: number
+  readonly seconds: number
+}
+
+const isRuntime = (word: string): word is Runtime["name"] => Object.hasOwn(runtimes, word)
+const args = process.argv.slice(2)
+const chosen = args.filter(isRuntime)
+const names = chosen.length > 0 ? chosen : (["node", "bun", "deno"] as const)
+const vitestArgs = args.filter((word) => !isRuntime(word))
+const reports = fs.mkdtempSync(path.join(os.tmpdir(), "effect-credentials-"))
+
+const runOn = async (runtime: Runtime): Promise<Result> => {
+  const title = `${runtime.name} ${runtime.version}`
+  const report = path.join(reports, `${runtime.name}.json`)
+  const started = performance.now()
+  console.log(`\n── ${title}`)
+  const child = spawn(
+    runtime.command,
+    [
+      ...runtime.run,
+      path.join(root, "node_modules/vitest/vitest.mjs"),
+      "run",
+      "--dir=test",
+      "--exclude=test/bench/**",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+      ...vitestArgs
+    ],
+    { cwd: root, stdio: ["ignore", "inherit", "inherit"] }
+  )
+  const code = await new Promise<number | null>((resolve, reject) => child.once("error", reject).once("exit", resolve))
+  const seconds = (performance.now() - started) / 1000
+  if (!fs.existsSync(report)) return { runtime, passed: 0, failed: 1, skipped: 0, files: 0, seconds }
+  const json = JSON.parse(fs.readFileSync(report, "utf8"))
+  const passed: number = json.numPassedTests
+  // A file that cannot be loaded and an unhandled rejection count no test as failed, but they did fail.
+  const failed = Math.max(json.numFailedTests, code === 0 && passed > 0 ? 0 : 1)
+  const skipped: number = json.numPendingTests + json.numTodoTests
+  return { runtime, passed, failed, skipped, files: json.testResults.length, seconds }
+}
+
+const results: Array<Result> = []
+for (const name of names) results.push(await runOn(runtimes[name]()))
+fs.rmSync(reports, { recursive: true, force: true })
+
+console.log()
+for (const { failed, files, passed, runtime, seconds, skipped } of results) {
+  const title = `${runtime.name} ${runtime.version}`
+  const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`
+  console.log(`${title.padEnd(14)}${counts} in ${files} files, ${seconds.toFixed(1)} s`)
+}
+const total = (key: "passed" | "failed" | "skipped" | "seconds"): number => results.reduce((sum, r) => sum + r[key], 0)
+const skipped = total("skipped")
+console.log(`all runtimes in ${total("seconds").toFixed(1)} s\n`)
+console.log(`${total("passed")} passed, ${total("failed")} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)
+process.exitCode = total("failed") > 0 ? 1 : 0
