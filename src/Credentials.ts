@@ -1,0 +1,766 @@
+/**
+ * A provider, running: its token is cached, renewed before it expires by one flight that everybody shares, and observable.
+ *
+ * You seldom call this yourself: every provider module has a `layer` that builds it, and
+ * `AuthenticatedHttpClient` uses it. Reach for it to look at the token, to hear of renewals, to log out, or to give a provider of your own a layer.
+ *
+ * **Details** – three states decide everything. A `Fresh` token is returned at once. A `Stale` one (inside the early-renewal
+ * window) is returned at once too, and one renewal starts behind it; should that fail, nobody notices while the token lives, and the next
+ * try comes after a pause. With an `Expired` one, or none, callers wait for the one flight. The flight belongs to the layer, not to the caller that
+ * started it: interrupting a caller never loses a rotated refresh token and never fails the others. A failure reaches
+ * those who waited for it and is then forgotten, but for the pause before the next flight.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const credentials = yield* Credentials.Credentials
+ *   const token = yield* credentials.token
+ *   console.log(token.tokenType, String(token.accessToken))
+ * })
+ * Effect.runSync(program.pipe(Effect.provide(StaticToken.layer({ token: Redacted.make("s3cret") }))))
+ * // bearer <redacted>
+ * ```
+ *
+ * @module
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Authorization } from "./Authorization.ts"
+import { InvalidOption, RefreshError, type RevocationError, type TokenStoreError } from "./CredentialsError.ts"
+import * as Timing from "./internal/timing.ts"
+import type { Need, Provider } from "./Provider.ts"
+import * as Token from "./Token.ts"
+
+/**
+ * The identity of the {@link Credentials} called `Name`: nominal, so that no other service can take their place.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Id<in out Name extends string> {
+  /** The name, for the type checker only. */
+  readonly "~effect-credentials/Credentials": (name: Name) => Name
+}
+
+/**
+ * What happened to credentials. `at` is the wall clock's time.
+ *
+ * | event | says |
+ * | --- | --- |
+ * | `Acquired` | a first token is held |
+ * | `Renewed` | a token took the place of another |
+ * | `AcquisitionFailed` | no first token was obtained |
+ * | `RenewalFailed` | the token held could not be renewed; it is used as long as it lives |
+ * | `Expired` | the token held was seen to have expired |
+ * | `Revoked` | the token was given back and forgotten |
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Event =
+  | { readonly _tag: "Acquired" | "Renewed" | "Expired"; readonly at: DateTime.Utc; readonly token: Token.Token }
+  | { readonly _tag: "AcquisitionFailed" | "RenewalFailed"; readonly at: DateTime.Utc; readonly error: RefreshError }
+  | { readonly _tag: "Revoked"; readonly at: DateTime.Utc }
+
+/**
+ * A provider, running.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Credentials {
+  /** The provider's name: what errors, spans and metrics call these credentials. */
+  readonly name: string
+  /** How the token goes on a request. */
+  readonly authorization: Authorization
+  /** A token fit for use now. */
+  readonly token: Effect.Effect<Token.Token, RefreshError>
+  /** A token with at least this much life left. Fails with `InvalidResponse` if the server issues none that lasts so long. */
+  readonly tokenValidFor: (duration: Duration.DurationInput) => Effect.Effect<Token.Token, RefreshError>
+  /**
+   * A token other than `seen`, which a server has refused: whichever replaced it meanwhile, or a new one. Fails with `TooSoon`
+   * if the one before was refused moments ago as well, with `InvalidResponse` if the server issues the same one again.
+   */
+  readonly renew: (seen: Token.Token) => Effect.Effect<Token.Token, RefreshError>
+  /** What is held now, whatever its state. Obtains nothing. */
+  readonly current: Effect.Effect<Option.Option<Token.Token>>
+  /** The token held, if any, then each that replaces it. Ends with the layer. A slow reader misses all but the latest 16. */
+  readonly changes: Stream.Stream<Token.Token>
+  /** What happens from now on. Ends with the layer. A slow reader misses all but the latest 256. */
+  readonly events: Stream.Stream<Event>
+  /** Tells the server that the token is no longer needed, then forgets it everywhere, even if telling failed. */
+  readonly revoke: Effect.Effect<void, RevocationError | TokenStoreError>
+  /** Forgets the token, here and in the store, without telling the server. */
+  readonly forget: Effect.Effect<void, TokenStoreError>
+  /**
+   * Renews what is due, without ever asking a person and without ever failing, and says for how long nothing will be due.
+   * Running it again and again is the schedule: see {@link refreshes}.
+   */
+  readonly maintain: Effect.Effect<Duration.Duration>
+}
+
+/**
+ * The default credentials of a program. For a second set see {@link Tag}.
+ *
+ * @category tags
+ * @since 0.1.0
+ */
+export const Credentials: Context.Tag<Id<"default">, Credentials> = Context.GenericTag("effect-credentials/Credentials")
+
+/**
+ * The tag of credentials with a name of their own, for programs that talk to several APIs.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const GitHub = Credentials.Tag("github")
+ * const GitHubLive = StaticToken.layer({ token: Redacted.make("s3cret") }, { tag: GitHub })
+ * const program = Effect.flatMap(GitHub, (github) => github.token)
+ * console.log(Effect.runSync(program.pipe(Effect.provide(GitHubLive))).tokenType)
+ * // bearer
+ * ```
+ *
+ * @category tags
+ * @since 0.1.0
+ */
+export const Tag = <const Name extends string>(name: Name): Context.Tag<Id<Name>, Credentials> =>
+  Context.GenericTag(`effect-credentials/Credentials/${name}`)
+
+/**
+ * How credentials are kept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** How long before its expiry a token is renewed; never more than a fifth of its life. Default: 1 minute. */
+  readonly renewAhead?: Duration.DurationInput | undefined
+  /** How long a token is used whose expiry is unknown. Default: until a server answers 401. */
+  readonly defaultLifetime?: Duration.DurationInput | undefined
+}
+
+/**
+ * How a layer keeps credentials, and under which tag it provides them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LayerOptions<Name extends string = "default"> extends Options {
+  /** The tag that a layer provides. Default: {@link Credentials}. */
+  readonly tag?: Context.Tag<Id<Name>, Credentials> | undefined
+}
+
+const issued = Metric.counter("effect_credentials_tokens_issued", {
+  description: "Tokens obtained, first ones and renewals",
+  incremental: true
+})
+const failed = Metric.counter("effect_credentials_renewals_failed", {
+  description: "Flights that brought no token",
+  incremental: true
+})
+const waited = Metric.histogram(
+  "effect_credentials_wait_seconds",
+  MetricBoundaries.fromIterable([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]),
+  "How long a flight took, which is how long its first caller waited"
+)
+
+/** A token and what was decided about it when it came; durations in milliseconds from then. */
+interface Held {
+  readonly token: Token.Token
+  readonly exit: Exit.Exit<Token.Token>
+  readonly since: Timing.Instant
+  readonly window: number
+  readonly spacing: number
+  readonly dueIn: number
+  readonly expiresIn: number
+  readonly replacesRefused: boolean
+}
+
+/** One request for a token, shared by everybody who waits. */
+interface Flight {
+  readonly landing: Deferred.Deferred<Token.Token, RefreshError>
+  readonly generation: number
+  readonly need: Need
+  readonly refused: Token.Token | undefined
+  fiber: Fiber.RuntimeFiber<void> | undefined
+}
+
+/** What a caller who waits will take. */
+interface Want {
+  readonly validFor: number
+  readonly not: Token.Token | undefined
+}
+
+const anything: Want = { validFor: 0, not: undefined }
+
+/** Rotated refresh tokens get this long to arrive when a layer closes, in real time whatever the program's clock is. */
+const closingTime = Duration.seconds(5)
+
+const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+
+/**
+ * Credentials that live as long as the scope. {@link layer} does this for you; call it for one set of credentials per tenant, in an `RcMap`.
+ *
+ * **Details** – fails with `InvalidOption` if an option cannot work, before anything is sent. Nothing is obtained before the first
+ * caller asks.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const credentials = yield* Credentials.make(StaticToken.make({ token: Redacted.make("s3cret") }))
+ *   console.log(credentials.name, (yield* credentials.token).tokenType)
+ * })
+ * Effect.runSync(Effect.scoped(program))
+ * // StaticToken bearer
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <R>(
+  provider: Provider<R>,
+  options?: Options
+): Effect.Effect<Credentials, InvalidOption, R | Scope.Scope> =>
+  Effect.gen(function* () {
+    const ahead = yield* duration(provider.name, "renewAhead", options?.renewAhead ?? "1 minute")
+    const defaultLifetime = yield* duration(provider.name, "defaultLifetime", options?.defaultLifetime ?? Infinity)
+    yield* provider.check
+    const runtime = yield* Effect.runtime<R>()
+
+    let held: Held | undefined
+    let flight: Flight | undefined
+    let failure: (Timing.Failure & { readonly error: RefreshError }) | undefined
+    let generation = 0
+    let closed = false
+    // While the wall clock is in between, the token held is right without a further look.
+    let trustedFrom = Infinity
+    let trustedUntil = -Infinity
+    let expiryTold = false
+    const listeners = new Set<(event: Event) => void>()
+    const queues = new Set<Queue.Queue<any>>()
+
+    const tell = (event: Event) => listeners.forEach((listener) => listener(event))
+    const at = (now: Timing.Instant) => DateTime.unsafeMake(now.wall)
+    const refuse = (reason: RefreshError["reason"]) => new RefreshError({ provider: provider.name, reason })
+    const measured = <In, Out>(metric: Metric.Metric<any, In, Out>, value: In) =>
+      Metric.update(Metric.tagged(metric, "provider", provider.name), value)
+
+    const isUsable = (now: Timing.Instant): boolean =>
+      held !== undefined && Timing.elapsed(held.since, now) < held.expiresIn
+
+    /** Milliseconds until a renewal in the background is due: 0 is now, infinity is not before something else happens. */
+    const due = (now: Timing.Instant): number => {
+      if (flight !== undefined || closed) return Infinity
+      const planned = held === undefined ? 0 : held.dueIn - Timing.elapsed(held.since, now)
+      const paused =
+        failure === undefined
+          ? 0
+          : Timing.pause(failure, isUsable(now) ? held!.window : undefined) - Timing.elapsed(failure.at, now)
+      return Math.max(planned, paused, 0)
+    }
+
+    const adopt = (token: Token.Token, now: Timing.Instant, jitter: number, refused: Token.Token | undefined) => {
+      const issuedAt = DateTime.toEpochMillis(token.issuedAt)
+      const expiresAt = Option.match(token.expiresAt, {
+        onNone: () => now.wall + defaultLifetime,
+        onSome: DateTime.toEpochMillis
+      })
+      const expiresIn = Math.min(expiresAt - now.wall, Timing.maxLifetime)
+      const lifetime = Option.isNone(token.expiresAt) ? defaultLifetime : expiresAt - issuedAt
+      const spacing = Timing.spacing(expiresIn)
+      const isFirst = held === undefined
+      held = {
+        token,
+        exit: Exit.succeed(token),
+        since: now,
+        window: Timing.renewalWindow(lifetime, ahead),
+        spacing,
+        dueIn:
+          expiresAt === Infinity
+            ? Infinity
+            : Math.max(spacing, expiresIn - Timing.renewalLead(lifetime, ahead, jitter)),
+        expiresIn: expiresAt === Infinity ? Infinity : expiresIn,
+        replacesRefused: refused !== undefined
+      }
+      failure = undefined
+      expiryTold = false
+      trustedFrom = trustedUntil = now.wall
+      tell({ _tag: isFirst ? "Acquired" : "Renewed", at: at(now), token })
+    }
+
+    const drop = () => {
+      generation++
+      held = undefined
+      failure = undefined
+      trustedUntil = -Infinity
+    }
+
+    const acquire = (need: Need): Effect.Effect<Token.Token, RefreshError, R> =>
+      Effect.suspend(() => provider.acquire(need)).pipe(
+        Effect.timeoutFail({
+          duration: provider.timeLimit,
+          onTimeout: () => refuse({ _tag: "Timeout", after: Duration.decode(provider.timeLimit) })
+        }),
+        Effect.filterOrFail(Token.isSendable, () =>
+          refuse({
+            _tag: "InvalidResponse",
+            description: "the access token is empty, too long or has characters that no header takes"
+          })
+        ),
+        // The flight is nobody's child: it must not look like a part of whichever caller happened to come first.
+        Effect.withSpan("Credentials.acquire", { root: true, attributes: { provider: provider.name } })
+      )
+
+    /** What to remember of a failure. Nothing of a defect that callers hear of, nor of an interruption: the layer is closing. */
+    const reasonOf = (exit: Exit.Failure<Token.Token, RefreshError>, mine: Flight): RefreshError | undefined =>
+      Option.getOrUndefined(Cause.failureOption(exit.cause)) ??
+      (mine.need.interaction === "forbidden" && !Cause.isInterruptedOnly(exit.cause)
+        ? refuse({ _tag: "Source", description: "the provider failed unexpectedly" })
+        : undefined)
+
+    const land = (
+      mine: Flight,
+      exit: Exit.Exit<Token.Token, RefreshError>,
+      now: Timing.Instant,
+      jitter: number
+    ): Effect.Effect<void> => {
+      flight = undefined
+      if (mine.generation !== generation) {
+        // Forgotten meanwhile: those who asked before may have it, but nobody after them.
+        Deferred.unsafeDone(mine.landing, exit)
+        return Effect.void
+      }
+      const outcome = Exit.flatMap(exit, (token): Exit.Exit<Token.Token, RefreshError> =>
+        Option.exists(mine.need.previous, (previous) => Token.isSame(previous, token)) &&
+        Option.exists(token.expiresAt, (expiresAt) => DateTime.toEpochMillis(expiresAt) <= now.wall)
+          ? Exit.fail(refuse({ _tag: "InvalidResponse", description: "the same expired token was issued again" }))
+          : exit
+      )
+      if (Exit.isSuccess(outcome)) {
+        adopt(outcome.value, now, jitter, mine.refused)
+        Deferred.unsafeDone(mine.landing, outcome)
+        return Effect.zipRight(measured(issued, 1), Effect.logDebug("token obtained"))
+      }
+      const error = reasonOf(outcome, mine)
+      if (error === undefined) {
+        Deferred.unsafeDone(mine.landing, outcome)
+        return measured(failed, 1)
+      }
+      const { reason } = error
+      failure = {
+        error,
+        at: now,
+        count: (failure?.count ?? 0) + 1,
+        isRetryable: error.isRetryable,
+        retryAfter:
+          "retryAfter" in reason && reason.retryAfter !== undefined ? Duration.toMillis(reason.retryAfter) : undefined,
+        jitter
+      }
+      trustedUntil = -Infinity
+      Deferred.unsafeDone(mine.landing, outcome)
+      tell({ _tag: held === undefined ? "AcquisitionFailed" : "RenewalFailed", at: at(now), error })
+      const log = reason._tag === "Interaction" && reason.kind === "Forbidden" ? Effect.logDebug : Effect.logWarning
+      return Effect.zipRight(measured(failed, 1), log(error.message))
+    }
+
+    const fly = (mine: Flight, delay: number): Effect.Effect<void, never, R> =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.clockWith((clock) => {
+          const start = Timing.instant(clock)
+          const wait = delay > 0 ? Effect.sleep(Duration.millis(delay)) : Effect.void
+          return restore(Effect.zipRight(wait, acquire(mine.need))).pipe(
+            Effect.exit,
+            Effect.zip(Random.next),
+            Effect.flatMap(([exit, jitter]) => {
+              const now = Timing.instant(clock)
+              return Effect.zipRight(land(mine, exit, now, jitter), measured(waited, Timing.elapsed(start, now) / 1000))
+            })
+          )
+        })
+      ).pipe(Effect.annotateLogs("provider", provider.name))
+
+    // Synchronous from the look at `flight` to the assignment: nobody can come in between.
+    const launch = (
+      need: Pick<Need, "interaction"> & { readonly validFor?: number },
+      delay = 0,
+      refused?: Token.Token
+    ): Flight => {
+      const mine: Flight = {
+        landing: Deferred.unsafeMake(FiberId.none),
+        generation,
+        need: {
+          previous: Option.map(Option.fromNullable(held), ({ token }) => token),
+          validFor: Duration.millis(need.validFor ?? 0),
+          interaction: need.interaction
+        },
+        refused,
+        fiber: undefined
+      }
+      flight = mine
+      mine.fiber = Runtime.runFork(runtime)(fly(mine, delay), { immediate: false })
+      return mine
+    }
+
+    const shortfall = (want: Want, token: Token.Token, now: Timing.Instant): RefreshError | undefined => {
+      if (want.not !== undefined && Token.isSame(token, want.not)) {
+        return refuse({ _tag: "InvalidResponse", description: "the token that was refused was issued again" })
+      }
+      const left = held?.token === token ? held.expiresIn - Timing.elapsed(held.since, now) : Infinity
+      return want.validFor > 0 && left < want.validFor
+        ? refuse({
+            _tag: "InvalidResponse",
+            description: `a token that lasts ${Duration.format(Duration.millis(want.validFor))} was asked for, the server issues less`
+          })
+        : undefined
+    }
+
+    /** How long a caller has to wait before a flight of his own may start, or why he cannot have one. */
+    const clearance = (want: Want, now: Timing.Instant): number | RefreshError => {
+      const onlyBackground = failure?.error.reason._tag === "Interaction" && failure.error.reason.kind === "Forbidden"
+      if (failure !== undefined && !onlyBackground) {
+        const left = Timing.pause(failure, undefined) - Timing.elapsed(failure.at, now)
+        if (left > 0) return failure.isRetryable && left <= Timing.patience ? left : failure.error
+      }
+      if (held !== undefined && ((want.not !== undefined && held.replacesRefused) || want.validFor > 0)) {
+        const left = held.spacing - Timing.elapsed(held.since, now)
+        if (left > 0) {
+          return want.not !== undefined
+            ? refuse({ _tag: "TooSoon", retryAfter: Duration.millis(left) })
+            : (shortfall(want, held.token, now) ?? 0)
+        }
+      }
+      return 0
+    }
+
+    /** Waits for a flight: the one in the air, or a new one. */
+    const obtain = (want: Want): Effect.Effect<Token.Token, RefreshError> =>
+      Effect.clockWith((clock) => {
+        if (closed)
+          return Effect.fail(refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
+        const joined = flight
+        if (joined !== undefined) {
+          const current = generation
+          return Effect.flatMap(Effect.exit(Deferred.await(joined.landing)), (exit) => {
+            const isCurrent = joined.generation === current
+            if (Exit.isSuccess(exit)) {
+              return isCurrent && shortfall(want, exit.value, Timing.instant(clock)) === undefined ? exit : again(want)
+            }
+            const isForbidden =
+              joined.need.interaction === "forbidden" &&
+              Option.exists(Cause.failureOption(exit.cause), ({ reason }) => reason._tag === "Interaction")
+            return isCurrent && !isForbidden ? exit : again(want)
+          })
+        }
+        const clear = clearance(want, Timing.instant(clock))
+        if (typeof clear !== "number") return Effect.fail(clear)
+        const { landing } = launch({ interaction: "allowed", validFor: want.validFor }, clear, want.not)
+        return Effect.flatMap(Deferred.await(landing), (token) => {
+          const error = shortfall(want, token, Timing.instant(clock))
+          return error === undefined ? Effect.succeed(token) : Effect.fail(error)
+        })
+      })
+
+    /** The caller has waited for somebody else's flight and needs something else: what is held may fit by now. */
+    const again = (want: Want): Effect.Effect<Token.Token, RefreshError> =>
+      Effect.clockWith((clock) => {
+        const now = Timing.instant(clock)
+        return held !== undefined && isUsable(now) && shortfall(want, held.token, now) === undefined
+          ? held.exit
+          : obtain(want)
+      })
+
+    /** Everything but the fast path: both clocks are compared, and what is due is started. */
+    const look = (clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> => {
+      const now = Timing.instant(clock)
+      if (held === undefined) return obtain(anything)
+      const age = Timing.elapsed(held.since, now)
+      if (age >= held.expiresIn) {
+        if (!expiryTold) {
+          expiryTold = true
+          tell({ _tag: "Expired", at: at(now), token: held.token })
+        }
+        // Issued without any life: it is what the server wants to be used, until it may be asked again.
+        return held.expiresIn <= 0 && age < held.spacing ? held.exit : obtain(anything)
+      }
+      if (due(now) <= 0) launch({ interaction: "forbidden" })
+      trustedFrom = now.wall
+      trustedUntil = now.wall + Math.min(Timing.recheckEvery, held.expiresIn - age, due(now))
+      return held.exit
+    }
+
+    const token: Effect.Effect<Token.Token, RefreshError> = Effect.clockWith((clock) => {
+      const now = clock.unsafeCurrentTimeMillis()
+      return now < trustedUntil && now >= trustedFrom ? held!.exit : look(clock)
+    })
+
+    const subscribe = <A>(capacity: number, start: (queue: Queue.Queue<A>) => (event: Event) => void) =>
+      Stream.unwrapScoped(
+        Effect.gen(function* () {
+          const queue = yield* Effect.acquireRelease(Queue.sliding<A>(capacity), Queue.shutdown)
+          if (closed) return Stream.empty
+          const listener = start(queue)
+          yield* Effect.acquireRelease(
+            Effect.sync(() => {
+              listeners.add(listener)
+              queues.add(queue)
+            }),
+            () =>
+              Effect.sync(() => {
+                listeners.delete(listener)
+                queues.delete(queue)
+              })
+          )
+          return Stream.fromQueue(queue, { maxChunkSize: 1 })
+        })
+      )
+
+    const maintain = Effect.clockWith((clock) => {
+      const next = () => Duration.millis(Math.min(due(Timing.instant(clock)), Timing.maxLifetime))
+      if (closed) return Effect.succeed(Duration.infinity)
+      const running = flight ?? (due(Timing.instant(clock)) <= 0 ? launch({ interaction: "forbidden" }) : undefined)
+      return running === undefined ? Effect.sync(next) : Effect.map(Effect.exit(Deferred.await(running.landing)), next)
+    })
+
+    const forget = Effect.suspend(() => {
+      drop()
+      return Effect.provide(provider.forget, runtime.context)
+    })
+
+    const revoke = Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const was = Option.map(Option.fromNullable(held), ({ token }) => token)
+        const inTheAir = flight
+        drop()
+        const tellServer = (token: Option.Option<Token.Token>) =>
+          Option.match(token, {
+            onNone: () => Effect.void,
+            onSome: (token) => restore(Effect.provide(provider.revoke(token), runtime.context))
+          })
+        const late =
+          inTheAir === undefined
+            ? Effect.succeed(Option.none<Token.Token>())
+            : Effect.map(
+                Effect.exit(restore(Deferred.await(inTheAir.landing))),
+                Exit.match({
+                  onFailure: () => Option.none(),
+                  onSuccess: (token) => Option.some(token)
+                })
+              )
+        return Effect.flatMap(late, (late) => Effect.exit(Effect.zipRight(tellServer(late), tellServer(was)))).pipe(
+          Effect.zipLeft(Effect.provide(provider.forget, runtime.context)),
+          Effect.tap(() =>
+            Effect.clockWith((clock) => Effect.sync(() => tell({ _tag: "Revoked", at: at(Timing.instant(clock)) })))
+          ),
+          Effect.flatten
+        )
+      })
+    )
+
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        closed = true
+        trustedUntil = -Infinity
+        const fiber = flight?.fiber
+        const mayRotate = Option.isSome(Option.flatMap(flight?.need.previous ?? Option.none(), (_) => _.refreshToken))
+        const landing =
+          fiber === undefined
+            ? Effect.void
+            : mayRotate
+              ? Effect.zipRight(
+                  Fiber.await(fiber).pipe(
+                    Effect.interruptible,
+                    Effect.timeoutOption(closingTime),
+                    Effect.withClock(liveClock)
+                  ),
+                  Fiber.interrupt(fiber)
+                )
+              : Fiber.interrupt(fiber)
+        return Effect.zipRight(landing, Effect.forEach(Array.from(queues), Queue.shutdown, { discard: true }))
+      })
+    )
+
+    if (provider.updates !== Stream.empty) {
+      yield* Stream.runForEach(provider.updates, (token) =>
+        Effect.zipWith(Random.next, Effect.clock, (jitter, clock) => {
+          const now = Timing.instant(clock)
+          const isNewer =
+            held === undefined ||
+            (!Token.isSame(held.token, token) && DateTime.greaterThanOrEqualTo(token.issuedAt, held.token.issuedAt))
+          const lives = Option.match(token.expiresAt, {
+            onNone: () => true,
+            onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) > now.wall
+          })
+          if (isNewer && lives && !closed) adopt(token, now, jitter, undefined)
+        })
+      ).pipe(Effect.forkScoped)
+    }
+
+    const self: Credentials & { readonly toJSON: () => unknown } = {
+      name: provider.name,
+      authorization: provider.authorization,
+      token,
+      tokenValidFor: (duration) =>
+        Effect.clockWith((clock) => {
+          const want: Want = { validFor: Math.min(Duration.toMillis(duration), Timing.maxLifetime), not: undefined }
+          const now = Timing.instant(clock)
+          return held !== undefined && isUsable(now) && shortfall(want, held.token, now) === undefined
+            ? token
+            : obtain(want)
+        }),
+      renew: (seen) =>
+        Effect.clockWith((clock) =>
+          held !== undefined && !Token.isSame(held.token, seen) && isUsable(Timing.instant(clock))
+            ? held.exit
+            : obtain({ validFor: 0, not: seen })
+        ),
+      current: Effect.sync(() => Option.map(Option.fromNullable(held), ({ token }) => token)),
+      changes: subscribe<Token.Token>(16, (queue) => {
+        if (held !== undefined) queue.unsafeOffer(held.token)
+        return (event) => {
+          if (event._tag === "Acquired" || event._tag === "Renewed") queue.unsafeOffer(event.token)
+        }
+      }),
+      events: subscribe<Event>(256, (queue) => (event) => {
+        queue.unsafeOffer(event)
+      }),
+      revoke,
+      forget,
+      maintain,
+      toJSON: () => ({ _id: "effect-credentials/Credentials", provider: provider.name })
+    }
+    return self
+  })
+
+const duration = (
+  provider: string,
+  option: string,
+  input: Duration.DurationInput
+): Effect.Effect<number, InvalidOption> =>
+  Option.match(Duration.decodeUnknown(input), {
+    onNone: () => Effect.fail(new InvalidOption({ provider, option, expected: 'a duration, as "1 minute"' })),
+    onSome: (duration) => Effect.succeed(Duration.toMillis(duration))
+  })
+
+/**
+ * A layer of credentials from a provider. Provider modules have one of their own; this is for recipes that you compose yourself.
+ *
+ * **Gotchas** – every call builds other credentials. Call it once per API and share the layer.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as TokenFactory from "effect-credentials/TokenFactory"
+ * import { Effect } from "effect"
+ *
+ * const CredentialsLive = Credentials.layer(TokenFactory.make({ token: Effect.succeed("s3cret") }), {
+ *   defaultLifetime: "5 minutes"
+ * })
+ * const program = Effect.flatMap(Credentials.Credentials, (credentials) => credentials.token)
+ * Effect.runPromise(program.pipe(Effect.provide(CredentialsLive))).then((token) => console.log(token.tokenType))
+ * // bearer
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R, Name extends string = "default">(
+  provider: Provider<R>,
+  options?: LayerOptions<Name>
+): Layer.Layer<Id<Name>, InvalidOption, Exclude<R, Scope.Scope>> =>
+  Layer.scoped(tagOf(options), make(provider, options))
+
+const tagOf = <Name extends string>(options: LayerOptions<Name> | undefined): Context.Tag<Id<Name>, Credentials> =>
+  options?.tag ?? (Credentials as Context.Tag<any, Credentials>)
+
+const schedule = (self: Credentials): Effect.Effect<never> =>
+  Effect.forever(
+    Effect.flatMap(self.maintain, (rest) =>
+      Effect.sleep(Duration.clamp(rest, { minimum: Duration.millis(10), maximum: Duration.millis(Timing.nap) }))
+    )
+  )
+
+/**
+ * The scheduled refresh as a stream: the token held, then each that replaces it, each renewed as soon as it falls due. Running it
+ * *is* the schedule; it goes on through failures (see `events` for those) until the layer closes.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import { Effect, Redacted, Stream } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const credentials = yield* Credentials.Credentials
+ *   yield* Credentials.refreshes(credentials).pipe(Stream.take(1), Stream.runForEach((token) => Effect.log(token.issuedAt)))
+ * })
+ * Effect.runFork(program.pipe(Effect.provide(StaticToken.layer({ token: Redacted.make("s3cret") }))))
+ * ```
+ *
+ * @category streams
+ * @since 0.1.0
+ */
+export const refreshes = (self: Credentials): Stream.Stream<Token.Token> =>
+  Stream.merge(self.changes, Stream.drain(Stream.fromEffect(schedule(self))), { haltStrategy: "left" })
+
+/**
+ * As {@link layer}, and the token is obtained at once and renewed on schedule for as long as the layer lives, whether anybody asks or not.
+ *
+ * **When to use** – for servers: no request ever waits for a token. For short scripts {@link layer} makes fewer requests.
+ *
+ * **Details** – it never asks a person: a login that needs one is left to the first caller. A renewal that fails is tried again after a pause.
+ * The schedule ends with the layer, so it never keeps a finished program alive.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as TokenFactory from "effect-credentials/TokenFactory"
+ * import { Effect } from "effect"
+ *
+ * const CredentialsLive = Credentials.layerScheduled(TokenFactory.make({ token: Effect.succeed("s3cret") }), {
+ *   renewAhead: "2 minutes"
+ * })
+ * const program = Effect.flatMap(Credentials.Credentials, (credentials) => credentials.token)
+ * Effect.runPromise(program.pipe(Effect.provide(CredentialsLive))).then((token) => console.log(token.tokenType))
+ * // bearer
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerScheduled = <R, Name extends string = "default">(
+  provider: Provider<R>,
+  options?: LayerOptions<Name>
+): Layer.Layer<Id<Name>, InvalidOption, Exclude<R, Scope.Scope>> =>
+  Layer.scoped(
+    tagOf(options),
+    Effect.tap(make(provider, options), (self) => Effect.forkScoped(schedule(self)))
+  )

@@ -1,0 +1,444 @@
+/**
+ * Every way credentials can fail, sorted by when it happens.
+ *
+ * At start-up, while a layer is built: {@link MissingCredentials} (not configured: a chain goes on), {@link PartialCredentials}
+ * (half configured: a chain stops) and {@link InvalidOption}. At run time: {@link RefreshError}, whose `reason` says what went wrong
+ * and whose message says what to do about it. All of them are schemas, so they cross RPC and workers as JSON, and none
+ * ever holds a secret, a request or somebody else's error as its `cause`.
+ *
+ * @module
+ */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import { TaggedError, type TaggedErrorClass } from "./internal/error.ts"
+
+const list = (names: ReadonlyArray<string>): string => names.join(", ")
+
+const MissingBase: TaggedErrorClass<
+  MissingCredentials,
+  "MissingCredentials",
+  {
+    readonly provider: string
+    readonly missing: ReadonlyArray<string>
+  }
+> = TaggedError("MissingCredentials", { provider: Schema.String, missing: Schema.Array(Schema.String) })
+
+/**
+ * None of a provider's settings are present. A chain of providers goes on to the next one.
+ *
+ * @example
+ * ```ts
+ * import { MissingCredentials } from "effect-credentials/CredentialsError"
+ *
+ * const error = new MissingCredentials({ provider: "ClientCredentials", missing: ["CLIENT_ID", "CLIENT_SECRET"] })
+ * console.log(error.message)
+ * // ClientCredentials is not configured: set CLIENT_ID, CLIENT_SECRET
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MissingCredentials extends MissingBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `${this.provider} is not configured: set ${list(this.missing)}`
+  }
+}
+
+const PartialBase: TaggedErrorClass<
+  PartialCredentials,
+  "PartialCredentials",
+  {
+    readonly provider: string
+    readonly present: ReadonlyArray<string>
+    readonly missing: ReadonlyArray<string>
+  }
+> = TaggedError("PartialCredentials", {
+  provider: Schema.String,
+  present: Schema.Array(Schema.String),
+  missing: Schema.Array(Schema.String)
+})
+
+/**
+ * Some, but not all, of a provider's settings are present. A chain of providers stops here: somebody meant this one.
+ *
+ * @example
+ * ```ts
+ * import { PartialCredentials } from "effect-credentials/CredentialsError"
+ *
+ * const error = new PartialCredentials({ provider: "ClientCredentials", present: ["CLIENT_ID"], missing: ["CLIENT_SECRET"] })
+ * console.log(error.message)
+ * // ClientCredentials is half configured: CLIENT_ID is set, CLIENT_SECRET is missing
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PartialCredentials extends PartialBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    const verb = (names: ReadonlyArray<string>) => (names.length === 1 ? "is" : "are")
+    return `${this.provider} is half configured: ${list(this.present)} ${verb(this.present)} set, ${list(this.missing)} ${verb(this.missing)} missing`
+  }
+}
+
+const OptionBase: TaggedErrorClass<
+  InvalidOption,
+  "InvalidOption",
+  {
+    readonly provider: string
+    readonly option: string
+    readonly expected: string
+  }
+> = TaggedError("InvalidOption", { provider: Schema.String, option: Schema.String, expected: Schema.String })
+
+/**
+ * An option that cannot work, found while the layer is built and before anything is sent. Names the option and what was
+ * expected, never the value: it may be a secret.
+ *
+ * @example
+ * ```ts
+ * import { InvalidOption } from "effect-credentials/CredentialsError"
+ *
+ * const error = new InvalidOption({ provider: "ClientCredentials", option: "tokenEndpoint", expected: "an https URL" })
+ * console.log(error.message)
+ * // ClientCredentials: option tokenEndpoint must be an https URL
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidOption extends OptionBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `${this.provider}: option ${this.option} must be ${this.expected}`
+  }
+}
+
+/**
+ * What went wrong while a token was obtained or renewed.
+ *
+ * | reason | is | trying again later |
+ * | --- | --- | --- |
+ * | `Transport` | the server was not reached, or the answer was lost and asking again is harmless | may help |
+ * | `Unavailable` | the server answered that it cannot answer now | may help, not before `retryAfter` |
+ * | `Timeout` | the time limit ran out | may help |
+ * | `TooSoon` | a token obtained just before was refused too; the next one is asked for after `retryAfter` | may help |
+ * | `Store` | the token store failed | may help |
+ * | `Rejected` | the server refused, with an OAuth error code | no |
+ * | `InvalidResponse` | the server's answer is not a usable token | no |
+ * | `Interaction` | a person is needed, or said no | no |
+ * | `ReauthenticationRequired` | the login must be done again | no |
+ * | `Assertion` | the client's own proof could not be made | no |
+ * | `Source` | the caller's own function, file or program failed | no |
+ * | `Ambiguous` | something that can be spent only once was sent and the answer was lost | not blindly |
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RefreshErrorReason =
+  | { readonly _tag: "Transport"; readonly description: string }
+  | { readonly _tag: "Unavailable"; readonly status: number; readonly retryAfter?: Duration.Duration | undefined }
+  | { readonly _tag: "Timeout"; readonly after: Duration.Duration }
+  | { readonly _tag: "TooSoon"; readonly retryAfter: Duration.Duration }
+  | { readonly _tag: "Store"; readonly description: string }
+  | {
+      readonly _tag: "Rejected"
+      readonly code: string
+      readonly description?: string | undefined
+      readonly subtype?: string | undefined
+      readonly status: number
+    }
+  | { readonly _tag: "InvalidResponse"; readonly description: string; readonly status?: number | undefined }
+  | {
+      readonly _tag: "Interaction"
+      readonly kind: "Denied" | "TimedOut" | "Cancelled" | "Forbidden"
+      readonly description?: string | undefined
+    }
+  | { readonly _tag: "ReauthenticationRequired"; readonly subtype: string; readonly description?: string | undefined }
+  | { readonly _tag: "Assertion"; readonly description: string }
+  | { readonly _tag: "Source"; readonly description: string }
+  | { readonly _tag: "Ambiguous"; readonly description: string }
+
+/**
+ * How a {@link RefreshErrorReason} looks as JSON: durations are milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RefreshErrorReasonEncoded = { readonly _tag: RefreshErrorReason["_tag"]; readonly [field: string]: unknown }
+
+const describedBy = <const Tag extends string>(tag: Tag) => Schema.TaggedStruct(tag, { description: Schema.String })
+
+const Reason = Schema.Union(
+  describedBy("Transport"),
+  Schema.TaggedStruct("Unavailable", {
+    status: Schema.Number,
+    retryAfter: Schema.optional(Schema.DurationFromMillis)
+  }),
+  Schema.TaggedStruct("Timeout", { after: Schema.DurationFromMillis }),
+  Schema.TaggedStruct("TooSoon", { retryAfter: Schema.DurationFromMillis }),
+  describedBy("Store"),
+  Schema.TaggedStruct("Rejected", {
+    code: Schema.String,
+    description: Schema.optional(Schema.String),
+    subtype: Schema.optional(Schema.String),
+    status: Schema.Number
+  }),
+  Schema.TaggedStruct("InvalidResponse", { description: Schema.String, status: Schema.optional(Schema.Number) }),
+  Schema.TaggedStruct("Interaction", {
+    kind: Schema.Literal("Denied", "TimedOut", "Cancelled", "Forbidden"),
+    description: Schema.optional(Schema.String)
+  }),
+  Schema.TaggedStruct("ReauthenticationRequired", {
+    subtype: Schema.String,
+    description: Schema.optional(Schema.String)
+  }),
+  describedBy("Assertion"),
+  describedBy("Source"),
+  describedBy("Ambiguous")
+)
+
+const seconds = (duration: Duration.Duration) => `${Math.ceil(Duration.toSeconds(duration))} s`
+const because = (description: string | undefined) => (description === undefined ? "" : ` (${description})`)
+
+/** What happened and what to do, in one sentence. */
+const explain = (reason: RefreshErrorReason): string => {
+  switch (reason._tag) {
+    case "Transport":
+      return `the authorization server was not reached (${reason.description}); check the address and the network`
+    case "Unavailable":
+      return `the authorization server cannot answer now (status ${reason.status}); try again ${
+        reason.retryAfter === undefined ? "later" : `in ${seconds(reason.retryAfter)}`
+      }`
+    case "Timeout":
+      return `no token within ${seconds(reason.after)}; check the authorization server or raise the time limit`
+    case "TooSoon":
+      return `a token obtained just before was refused as well; the next one is asked for in ${seconds(
+        reason.retryAfter
+      )}, check what the API requires`
+    case "Store":
+      return `the token store failed (${reason.description})`
+    case "Rejected":
+      return `the authorization server refused: ${reason.code}${because(reason.description)}; ${advice(reason.code)}`
+    case "InvalidResponse":
+      return `the authorization server's answer is unusable: ${reason.description}`
+    case "Interaction":
+      return reason.kind === "Forbidden"
+        ? `a person has to log in, which nothing in the background may ask for${because(reason.description)}`
+        : `the login was ${
+            reason.kind === "Denied" ? "denied" : reason.kind === "Cancelled" ? "cancelled" : "not completed in time"
+          }${because(reason.description)}; start it again`
+    case "ReauthenticationRequired":
+      return `the login has to be done again: ${reason.subtype}${because(reason.description)}`
+    case "Assertion":
+      return `the client's own proof could not be made: ${reason.description}; check the key`
+    case "Source":
+      return reason.description
+    case "Ambiguous":
+      return `the answer to something that can be spent only once was lost (${reason.description}); it may have been spent, log in again if the next attempt is refused`
+  }
+}
+
+const advice = (code: string): string => {
+  switch (code) {
+    case "invalid_client":
+      return "check the client id, its secret and how the client authenticates"
+    case "invalid_grant":
+      return "what was offered is expired, revoked or already used: log in again"
+    case "invalid_scope":
+      return "check the scope that is asked for"
+    case "unauthorized_client":
+    case "unsupported_grant_type":
+      return "allow this grant for the client at the authorization server"
+    default:
+      return "check the client's registration at the authorization server"
+  }
+}
+
+const RefreshBase: TaggedErrorClass<
+  RefreshError,
+  "RefreshError",
+  {
+    readonly provider: string
+    readonly reason: RefreshErrorReason
+  },
+  { readonly provider: string; readonly reason: RefreshErrorReasonEncoded }
+> = TaggedError("RefreshError", {
+  provider: Schema.String,
+  reason: Reason
+})
+
+/**
+ * A token could not be obtained or renewed. Match on `reason._tag`; `isRetryable` sorts coarsely.
+ *
+ * @example
+ * ```ts
+ * import { RefreshError } from "effect-credentials/CredentialsError"
+ *
+ * const error = new RefreshError({
+ *   provider: "ClientCredentials",
+ *   reason: { _tag: "Rejected", code: "invalid_client", status: 401 }
+ * })
+ * console.log(error.isRetryable)
+ * // false
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RefreshError extends RefreshBase {
+  /** Whether trying the same again later may help. */
+  get isRetryable(): boolean {
+    switch (this.reason._tag) {
+      case "Transport":
+      case "Unavailable":
+      case "Timeout":
+      case "TooSoon":
+      case "Store":
+        return true
+      default:
+        return false
+    }
+  }
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `${this.provider}: ${explain(this.reason)}`
+  }
+}
+
+const RevocationBase: TaggedErrorClass<
+  RevocationError,
+  "RevocationError",
+  {
+    readonly provider: string
+    readonly reason: RefreshErrorReason
+  },
+  { readonly provider: string; readonly reason: RefreshErrorReasonEncoded }
+> = TaggedError("RevocationError", {
+  provider: Schema.String,
+  reason: Reason
+})
+
+/**
+ * The authorization server was not told that a token is no longer needed (RFC 7009). The local copy is gone all the same.
+ *
+ * @example
+ * ```ts
+ * import { RevocationError } from "effect-credentials/CredentialsError"
+ *
+ * const error = new RevocationError({ provider: "RefreshToken", reason: { _tag: "Unavailable", status: 503 } })
+ * console.log(error.reason._tag)
+ * // Unavailable
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RevocationError extends RevocationBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `${this.provider}: not revoked, ${explain(this.reason)}`
+  }
+}
+
+const StoreBase: TaggedErrorClass<
+  TokenStoreError,
+  "TokenStoreError",
+  {
+    readonly operation: "get" | "remove" | "list" | "transaction" | "changes"
+    readonly key: string
+    readonly reason: "Corrupt" | "Permissions" | "LockTimeout" | "Conflict" | "Unavailable" | "NewerVersion"
+    readonly description: string
+  }
+> = TaggedError("TokenStoreError", {
+  operation: Schema.Literal("get", "remove", "list", "transaction", "changes"),
+  key: Schema.String,
+  reason: Schema.Literal("Corrupt", "Permissions", "LockTimeout", "Conflict", "Unavailable", "NewerVersion"),
+  description: Schema.String
+})
+
+/**
+ * A token store could not do what it was asked. Nothing that was stored is lost by it.
+ *
+ * @example
+ * ```ts
+ * import { TokenStoreError } from "effect-credentials/CredentialsError"
+ *
+ * const error = new TokenStoreError({
+ *   operation: "transaction",
+ *   key: "me",
+ *   reason: "LockTimeout",
+ *   description: "another process holds the lock"
+ * })
+ * console.log(error.message)
+ * // token store, transaction of me: LockTimeout, another process holds the lock
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TokenStoreError extends StoreBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `token store, ${this.operation} of ${this.key}: ${this.reason}, ${this.description}`
+  }
+}
+
+const JwtBase: TaggedErrorClass<JwtError, "JwtError", { readonly description: string }> = TaggedError("JwtError", {
+  description: Schema.String
+})
+
+/**
+ * Something that was read as a JWT is none. Says which part is wrong, never what it holds.
+ *
+ * @example
+ * ```ts
+ * import { JwtError } from "effect-credentials/CredentialsError"
+ *
+ * const error = new JwtError({ description: "three parts separated by dots expected" })
+ * console.log(error.message)
+ * // not a JWT: three parts separated by dots expected
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class JwtError extends JwtBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `not a JWT: ${this.description}`
+  }
+}
+
+const RedirectBase: TaggedErrorClass<
+  CrossOriginRedirect,
+  "CrossOriginRedirect",
+  {
+    readonly from: string
+    readonly to: string
+  }
+> = TaggedError("CrossOriginRedirect", { from: Schema.String, to: Schema.String })
+
+/**
+ * A response came from an origin that the credentials were not meant for: an HttpClient below the authenticated one
+ * followed a redirect by itself and may have taken the credentials along. Give the authenticated client one that does not.
+ *
+ * @example
+ * ```ts
+ * import { CrossOriginRedirect } from "effect-credentials/CredentialsError"
+ *
+ * const error = new CrossOriginRedirect({ from: "https://api.example.com", to: "https://other.example" })
+ * console.log(error.to)
+ * // https://other.example
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CrossOriginRedirect extends RedirectBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `a request to ${this.from} was answered by ${this.to}: the HttpClient given to the authenticated client must not follow redirects`
+  }
+}

@@ -1,0 +1,391 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import * as Credentials from "../src/Credentials.ts"
+import { RefreshError, type RefreshErrorReason } from "../src/CredentialsError.ts"
+import * as Provider from "../src/Provider.ts"
+import * as Token from "../src/Token.ts"
+import * as TokenStore from "../src/TokenStore.ts"
+import { counting, show } from "./support/engine.ts"
+
+const first: Provider.Need = { previous: Option.none(), validFor: Duration.zero, interaction: "allowed" }
+const fail = (reason: RefreshErrorReason) => new RefreshError({ provider: "Test", reason })
+const rejected = (code: string) => fail({ _tag: "Rejected", code, status: 400 })
+
+const token = (value: string, more: Partial<Token.Token> = {}) =>
+  Token.make({ accessToken: Redacted.make(value), issuedAt: DateTime.unsafeMake(0), ...more })
+
+const environment = (variables: Record<string, string>) => ConfigProvider.fromMap(new Map(Object.entries(variables)))
+
+describe("Provider.refreshable", () => {
+  const login = counting({ rotates: true })
+  const held = token("held", { refreshToken: Option.some(Redacted.make("r1")) })
+  const renewal = { ...first, previous: Option.some(held) }
+
+  it.effect("spends the refresh token where there is one, and asks for the grant where there is none", () =>
+    Effect.gen(function* () {
+      const spent: Array<string> = []
+      const provider = Provider.refreshable(login.provider, (refreshToken) =>
+        Effect.sync(() => {
+          spent.push(Redacted.value(refreshToken))
+          return token("renewed")
+        })
+      )
+      assert.match(show(yield* provider.acquire(first)), /^t\d+$/)
+      assert.match(
+        show(yield* provider.acquire({ ...first, previous: Option.some(token("no refresh token")) })),
+        /^t\d+$/
+      )
+      assert.strictEqual(show(yield* provider.acquire(renewal)), "renewed")
+      assert.deepStrictEqual(spent, ["r1"])
+    })
+  )
+
+  it.effect("goes back to the grant on invalid_grant, and then says that nothing was held", () =>
+    Effect.gen(function* () {
+      const counted = counting()
+      const provider = Provider.refreshable(counted.provider, () => rejected("invalid_grant"))
+      assert.strictEqual(show(yield* provider.acquire(renewal)), "t1")
+      assert.isTrue(Option.isNone(counted.needs[0]!.previous))
+    })
+  )
+
+  it.effect("goes back to the grant on nothing else", () =>
+    Effect.gen(function* () {
+      const reasons: ReadonlyArray<RefreshError> = [
+        rejected("invalid_client"),
+        fail({ _tag: "Unavailable", status: 503 }),
+        fail({ _tag: "Transport", description: "refused" }),
+        fail({ _tag: "Ambiguous", description: "lost" }),
+        fail({ _tag: "Timeout", after: Duration.seconds(1) })
+      ]
+      for (const reason of reasons) {
+        const counted = counting()
+        const exit = yield* Effect.exit(Provider.refreshable(counted.provider, () => reason).acquire(renewal))
+        assert.deepStrictEqual(exit, Exit.fail(reason))
+        assert.strictEqual(counted.needs.length, 0)
+      }
+    })
+  )
+
+  it.effect("keeps whether a person may be asked", () =>
+    Effect.gen(function* () {
+      const counted = counting()
+      yield* Provider.refreshable(counted.provider, () => rejected("invalid_grant")).acquire({
+        ...renewal,
+        interaction: "forbidden"
+      })
+      assert.strictEqual(counted.needs[0]!.interaction, "forbidden")
+    })
+  )
+})
+
+describe("Provider.retry", () => {
+  it.effect("tries again what may help, as the schedule says", () =>
+    Effect.gen(function* () {
+      const counted = counting()
+      counted.script.push({ _tag: "Unavailable", status: 503 }, { _tag: "Transport", description: "reset" })
+      const provider = Provider.retry(counted.provider, Schedule.spaced("1 second"))
+      const running = yield* Effect.fork(provider.acquire(first))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(show(yield* Fiber.join(running)), "t3")
+    })
+  )
+
+  it.effect("does not try again what was refused or may have been spent", () =>
+    Effect.gen(function* () {
+      for (const reason of [
+        rejected("invalid_grant").reason,
+        fail({ _tag: "Ambiguous", description: "lost" }).reason
+      ]) {
+        const counted = counting()
+        counted.always = reason
+        yield* Effect.exit(Provider.retry(counted.provider, Schedule.recurs(5)).acquire(first))
+        assert.strictEqual(counted.needs.length, 1)
+      }
+    })
+  )
+})
+
+describe("Provider.orElse", () => {
+  it.effect("asks the other provider after a refusal, with the same need", () =>
+    Effect.gen(function* () {
+      const self = counting()
+      const that = counting()
+      self.always = { _tag: "ReauthenticationRequired", subtype: "invalid_rapt" }
+      const need = { ...first, interaction: "forbidden" as const }
+      assert.strictEqual(show(yield* Provider.orElse(self.provider, that.provider).acquire(need)), "t1")
+      assert.deepStrictEqual(that.needs, [need])
+    })
+  )
+
+  it.effect("does not ask it because of an outage or an ambiguity", () =>
+    Effect.gen(function* () {
+      for (const reason of [
+        { _tag: "Unavailable", status: 500 },
+        { _tag: "Ambiguous", description: "lost" }
+      ] as const) {
+        const self = counting()
+        const that = counting()
+        self.always = reason
+        yield* Effect.exit(Provider.orElse(self.provider, that.provider).acquire(first))
+        assert.strictEqual(that.needs.length, 0)
+      }
+    })
+  )
+})
+
+describe("Provider.persisted", () => {
+  const restarted = (provider: Provider.Provider<TokenStore.TokenStore>) =>
+    Effect.scoped(Effect.flatMap(Credentials.make(provider), (credentials) => credentials.token))
+
+  it.effect("finds the token again after a restart", () =>
+    Effect.gen(function* () {
+      const counted = counting({ lifetime: 600 })
+      const provider = Provider.persisted(counted.provider, "me")
+      assert.strictEqual(show(yield* restarted(provider)), "t1")
+      assert.strictEqual(show(yield* restarted(provider)), "t1")
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(show(yield* restarted(provider)), "t2")
+      assert.strictEqual(Option.map(counted.needs[1]!.previous, show).pipe(Option.getOrNull), "t1")
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("those who share a store renew once: the loser takes the winner's token (S146)", () =>
+    Effect.gen(function* () {
+      const counted = counting({ lifetime: 600, takes: "1 second", rotates: true })
+      const provider = Provider.persisted(counted.provider, "me")
+      const all = yield* Effect.all(Array.from({ length: 8 }, () => Credentials.make(provider)))
+      for (const round of [1, 2, 3]) {
+        const tokens = yield* Effect.fork(
+          Effect.all(
+            all.map((credentials) => credentials.token),
+            { concurrency: "unbounded" }
+          )
+        )
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(new Set((yield* Fiber.join(tokens)).map(show)), new Set([`t${round}`]))
+        yield* TestClock.adjust("600 seconds")
+      }
+      assert.deepStrictEqual(
+        counted.needs.map((need) => Option.map(need.previous, show).pipe(Option.getOrNull)),
+        [null, "t1", "t2"]
+      )
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("a token is stored before anybody sees it (S148)", () =>
+    Effect.gen(function* () {
+      const store = yield* TokenStore.TokenStore
+      const credentials = yield* Credentials.make(Provider.persisted(counting().provider, "me"))
+      const seen = yield* Deferred.make<boolean>()
+      yield* Effect.fork(
+        Stream.runForEach(credentials.changes, (token) =>
+          Effect.flatMap(store.get("me"), (stored) =>
+            Deferred.succeed(
+              seen,
+              Option.exists(stored, (stored) => Token.isSame(stored, token))
+            )
+          )
+        )
+      )
+      yield* Effect.yieldNow()
+      yield* credentials.token
+      assert.isTrue(yield* Deferred.await(seen))
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("forget removes what is stored", () =>
+    Effect.gen(function* () {
+      const store = yield* TokenStore.TokenStore
+      const credentials = yield* Credentials.make(Provider.persisted(counting().provider, "me"))
+      yield* credentials.token
+      assert.deepStrictEqual(yield* store.list, ["me"])
+      yield* credentials.forget
+      assert.deepStrictEqual(yield* store.list, [])
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("a token that somebody else stored is taken over without asking", () =>
+    Effect.gen(function* () {
+      const counted = counting({ lifetime: 600 })
+      const provider = Provider.persisted(counted.provider, "me")
+      const [one, other] = yield* Effect.all([Credentials.make(provider), Credentials.make(provider)])
+      const seen = yield* one.token
+      yield* other.token
+      yield* TestClock.adjust("1 second")
+      yield* one.renew(seen)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(show(yield* other.token), "t2")
+      assert.strictEqual(counted.needs.length, 2)
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.effect("a provider without a key of its own needs one", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(Credentials.make(Provider.persisted(counting().provider))))
+      assert.strictEqual(error.option, "key")
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+})
+
+describe("Provider.fromConfig", () => {
+  const settings = {
+    endpoint: Config.string("TOKEN_URL").pipe(Config.orElse(() => Config.string("ISSUER"))),
+    id: Config.string("CLIENT_ID"),
+    secret: Config.redacted("CLIENT_SECRET"),
+    scope: Config.option(Config.string("SCOPE")),
+    port: Config.withDefault(Config.integer("PORT"), 80)
+  }
+  const load = (variables: Record<string, string>) => {
+    const made: Array<unknown> = []
+    return Provider.fromConfig("Test", settings, (found) => {
+      made.push(found)
+      return counting().provider
+    }).pipe(Effect.as(made), Effect.withConfigProvider(environment(variables)), Effect.either)
+  }
+
+  it.effect("says what to set when nothing is set, blank counting as nothing (S313)", () =>
+    Effect.gen(function* () {
+      for (const variables of [{}, { CLIENT_ID: "", CLIENT_SECRET: "  \t" }, { UNRELATED: "x" }]) {
+        const result = yield* load(variables)
+        assert.strictEqual(
+          result._tag === "Left" ? result.left.message : "",
+          "Test is not configured: set TOKEN_URL or ISSUER, CLIENT_ID, CLIENT_SECRET"
+        )
+        assert.strictEqual(result._tag === "Left" ? result.left._tag : "", "MissingCredentials")
+      }
+    })
+  )
+
+  it.effect("names what is present and what is missing when some is set", () =>
+    Effect.gen(function* () {
+      const cases: ReadonlyArray<readonly [Record<string, string>, ReadonlyArray<string>, ReadonlyArray<string>]> = [
+        [{ CLIENT_ID: "x" }, ["CLIENT_ID"], ["TOKEN_URL or ISSUER", "CLIENT_SECRET"]],
+        [{ ISSUER: "https://id.test", CLIENT_ID: "x", CLIENT_SECRET: " " }, ["ISSUER", "CLIENT_ID"], ["CLIENT_SECRET"]],
+        [{ SCOPE: "read" }, ["SCOPE"], ["TOKEN_URL or ISSUER", "CLIENT_ID", "CLIENT_SECRET"]]
+      ]
+      for (const [variables, present, missing] of cases) {
+        const result = yield* load(variables)
+        assert.isTrue(result._tag === "Left" && result.left._tag === "PartialCredentials")
+        if (result._tag === "Left" && result.left._tag === "PartialCredentials") {
+          assert.deepStrictEqual([result.left.present, result.left.missing], [present, missing])
+        }
+      }
+    })
+  )
+
+  it.effect("hands over what it found, defaults included", () =>
+    Effect.gen(function* () {
+      const result = yield* load({ TOKEN_URL: "https://id.test/token", CLIENT_ID: "x", CLIENT_SECRET: "y", SCOPE: "" })
+      assert.deepStrictEqual(result._tag === "Right" ? result.right : [], [
+        {
+          endpoint: "https://id.test/token",
+          id: "x",
+          secret: Redacted.make("y"),
+          scope: Option.none(),
+          port: 80
+        }
+      ])
+    })
+  )
+
+  it.effect("a value of the wrong form is named, never quoted (S026)", () =>
+    Effect.gen(function* () {
+      const result = yield* load({ TOKEN_URL: "u", CLIENT_ID: "x", CLIENT_SECRET: "y", PORT: "hunter2" })
+      assert.isTrue(result._tag === "Left" && result.left._tag === "InvalidOption")
+      assert.include(JSON.stringify(result), "port")
+      assert.notInclude(JSON.stringify(result) + String(result._tag === "Left" ? result.left.stack : ""), "hunter2")
+    })
+  )
+
+  it.effect("settings may be nested and renamed with Effect's own combinators", () =>
+    Effect.gen(function* () {
+      const error = yield* Provider.fromConfig(
+        "Test",
+        {
+          secret: Config.nested(Config.redacted("SECRET"), "GITHUB"),
+          id: Config.nested(Config.string("ID"), "GITHUB")
+        },
+        () => counting().provider
+      ).pipe(
+        Effect.withConfigProvider(
+          ConfigProvider.nested(ConfigProvider.fromMap(new Map([["APP.GITHUB.ID", "x"]])), "APP")
+        ),
+        Effect.flip
+      )
+      assert.strictEqual(error.message, "Test is half configured: APP_GITHUB_ID is set, APP_GITHUB_SECRET is missing")
+    })
+  )
+
+  it.effect("the first source that has any of the settings decides alone: no chimeras (S313)", () =>
+    Effect.gen(function* () {
+      const load = (...sources: ReadonlyArray<Record<string, string>>) => {
+        const found: Array<string> = []
+        return Provider.fromConfig(
+          "Test",
+          { id: Config.string("ID"), secret: Config.string("SECRET") },
+          ({ id, secret }) => {
+            found.push(`${id}/${secret}`)
+            return counting().provider
+          },
+          sources.map(environment)
+        ).pipe(
+          Effect.as(found),
+          Effect.either,
+          Effect.map((result) => (result._tag === "Right" ? result.right.join() : result.left._tag))
+        )
+      }
+      assert.strictEqual(yield* load({}, { ID: "a", SECRET: "b" }, { ID: "c", SECRET: "d" }), "a/b")
+      assert.strictEqual(yield* load({ ID: "" }, { ID: "a", SECRET: "b" }), "a/b")
+      assert.strictEqual(yield* load({ ID: "z" }, { ID: "a", SECRET: "b" }), "PartialCredentials")
+      assert.strictEqual(yield* load({}, {}), "MissingCredentials")
+    })
+  )
+})
+
+describe("Provider.firstConfigured", () => {
+  const link = (name: string, variable: string) =>
+    Provider.fromConfig(
+      name,
+      { id: Config.string(`${variable}_ID`), secret: Config.string(`${variable}_SECRET`) },
+      () => ({
+        ...counting().provider,
+        name
+      })
+    )
+  const choose = (variables: Record<string, string>) =>
+    Provider.firstConfigured(link("One", "A"), link("Two", "B")).pipe(
+      Effect.map((provider) => provider.name),
+      Effect.catchAll((error) => Effect.succeed(error.message)),
+      Effect.withConfigProvider(environment(variables))
+    )
+
+  it.effect("takes the first that is configured", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* choose({ A_ID: "x", A_SECRET: "y", B_ID: "x", B_SECRET: "y" }), "One")
+      assert.strictEqual(yield* choose({ B_ID: "x", B_SECRET: "y" }), "Two")
+    })
+  )
+
+  it.effect("stops at one that is half configured, and names everything when none is", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(
+        yield* choose({ A_ID: "x", B_ID: "x", B_SECRET: "y" }),
+        "One is half configured: A_ID is set, A_SECRET is missing"
+      )
+      assert.strictEqual(yield* choose({}), "One or Two is not configured: set A_ID, A_SECRET, B_ID, B_SECRET")
+    })
+  )
+})
