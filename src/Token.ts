@@ -26,6 +26,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Timing from "./internal/timing.ts"
+import * as Jwt from "./Jwt.ts"
 
 /**
  * What an authorization server issued.
@@ -142,6 +143,27 @@ export const make = (token: Pick<Token, "accessToken" | "issuedAt"> & Partial<To
   extra: noExtra,
   ...token
 })
+
+/**
+ * A token of which only the access token is known. If that is a JWT, its `exp` says when it expires, for what that is worth: nobody has
+ * verified it.
+ *
+ * @example
+ * ```ts
+ * import * as Token from "effect-credentials/Token"
+ * import { DateTime, Option, Redacted } from "effect"
+ *
+ * const jwt = `${btoa("{}")}.${btoa('{"exp":3600}')}.${btoa("signature")}`.replaceAll("=", "")
+ * const token = Token.fromAccessToken(Redacted.make(jwt), DateTime.unsafeMake(0))
+ * console.log(Option.getOrThrow(Option.map(token.expiresAt, DateTime.toEpochMillis)))
+ * // 3600000
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromAccessToken = (accessToken: Redacted.Redacted, issuedAt: DateTime.Utc): Token =>
+  make({ accessToken, issuedAt, expiresAt: Jwt.expiresAt(accessToken) })
 
 /**
  * Whether two tokens are the same to a server: their access tokens are equal, wherever they came from.
