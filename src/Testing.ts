@@ -16,10 +16,10 @@
  *   HttpClientRequest.basicAuth("app", "s3cret"),
  *   HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "read" }),
  *   HttpClient.execute,
- *   Effect.flatMap((response) => response.json)
+ *   Effect.flatMap((response) => response.text)
  * )
  * console.log(Effect.runSync(login.pipe(Effect.provide(server.layer))))
- * // { access_token: 'at-1', token_type: 'Bearer', expires_in: 3600, scope: 'read' }
+ * // {"access_token":"at-1","token_type":"Bearer","expires_in":3600,"scope":"read"}
  * ```
  *
  * @module
