@@ -34,10 +34,17 @@ const pureModules: ReadonlyArray<string> = [
   "Types"
 ]
 
-/** The files that reveal a secret, because they build what goes on the wire. A new one needs a reason. */
-const revealing: ReadonlyArray<string> = []
+/** The files that reveal a secret, and what for. A new one needs a reason as good as these. */
+const revealing: Readonly<Record<string, string>> = {
+  "Authorization.ts": "builds the header",
+  "ClientAuthentication.ts": "signs with it, or refuses one that cannot be sent",
+  "Jwt.ts": "reads the claims",
+  "Token.ts": "encodes a token for a store, and says whether it can be sent",
+  "protocol/Grant.ts": "drops what is blank",
+  "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes"
+}
 
-const bannedWords = /manager|helper|handler|util|service|impl/i
+const bannedWords = /manager|helper|handler|service|utils?\b|(^|[^a-z])impl(?![a-z])/i
 
 /** Source text without comments that have a line of their own: examples in docstrings are no code of the file. */
 const codeOf = (text: string): string => text.replaceAll(/^[ \t]*(?:\/\*[\s\S]*?\*\/|\/\/.*$)/gm, "")
@@ -131,7 +138,7 @@ describe("floors", () => {
 
 describe("what sources may touch", () => {
   it.each(files)("$file imports modules of Effect, never a barrel", ({ packages }) => {
-    const allowed = /^(effect\/[A-Z]\w*|@effect\/platform\/[A-Z]\w*|jose)$/
+    const allowed = /^(effect\/[A-Z]\w*|@effect\/platform\/[A-Z]\w*|jose(\/.+)?)$/
     expect(packages.filter((name) => !allowed.test(name))).toEqual([])
   })
 
@@ -147,13 +154,13 @@ describe("what sources may touch", () => {
   })
 
   it("one file signs and verifies", () => {
-    const files_ = files.filter(({ packages }) => packages.includes("jose")).map(({ file }) => file)
-    expect(files_).toEqual(["internal/jose.ts"])
+    const signing = files.filter(({ packages }) => packages.some((name) => name.startsWith("jose")))
+    expect(signing.map(({ file }) => file)).toEqual(["internal/jose.ts"])
   })
 
   it("secrets are revealed in the listed files only", () => {
     const reveals = files.filter(({ code }) => /\bRedacted\.value\b|\{[^}]*\} from "effect\/Redacted"/.test(code))
-    expect(reveals.map(({ file }) => file)).toEqual(revealing)
+    expect(reveals.map(({ file }) => file)).toEqual(Object.keys(revealing).sort())
   })
 })
 
