@@ -1,0 +1,687 @@
+/**
+ * An HttpClient that carries credentials: to the origins you list, and nowhere else.
+ *
+ * Each request to a listed origin gets a token that is fit for use. A 401 renews that token and sends the request once more. Everything
+ * else is the client you gave: base URLs, retries, cookies, tracing and generated clients work above and below it as usual.
+ *
+ * **Details** – whether an address is listed is decided on the final URL, just before it is sent, by comparing parsed
+ * origins. A request to any other origin goes out as it is, and nothing is acquired for it; so does one on which you set the header
+ * yourself. The header is read again for every attempt that a retry policy of yours makes. Redirects are followed within the listed
+ * origins, ten at most, by the rules of the Fetch standard; one that leads elsewhere is returned to you as the 3xx that it is.
+ *
+ * **Gotchas** – the client given to it must not follow redirects by itself (`HttpClient.followRedirects` below it does, with all
+ * headers). Where one did, requests fail with `CrossOriginRedirect`. Clients that fetch are told not to.
+ *
+ * @example
+ * ```ts
+ * import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import { HttpClient, HttpClientResponse } from "@effect/platform"
+ * import { Effect, Layer, Redacted } from "effect"
+ *
+ * const Echo = Layer.succeed(HttpClient.HttpClient, HttpClient.make((request) =>
+ *   Effect.succeed(HttpClientResponse.fromWeb(request, new Response(request.headers["authorization"])))))
+ * const Live = AuthenticatedHttpClient.layer({ origins: ["https://api.example.com"] }).pipe(
+ *   Layer.provide([Echo, StaticToken.layer({ token: Redacted.make("t0ken") })]))
+ * const program = Effect.gen(function*() {
+ *   const client = yield* AuthenticatedHttpClient.AuthenticatedHttpClient
+ *   console.log(yield* (yield* client.get("https://api.example.com/me")).text)
+ * })
+ * await Effect.runPromise(Effect.provide(program, Live))
+ * // Bearer t0ken
+ * ```
+ *
+ * @module
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Headers from "@effect/platform/Headers"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as UrlParams from "@effect/platform/UrlParams"
+import type * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import { dual } from "effect/Function"
+import { globalValue } from "effect/GlobalValue"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { Authorization } from "./Authorization.ts"
+import * as Credentials from "./Credentials.ts"
+import { CrossOriginRedirect, InvalidOption, RefreshError } from "./CredentialsError.ts"
+import { expected, originOf } from "./internal/origin.ts"
+import * as Token from "./Token.ts"
+
+/**
+ * The identity of the {@link AuthenticatedHttpClient} called `Name`: nominal, so that it never stands in for a plain HttpClient.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Id<in out Name extends string> {
+  /** The name, for the type checker only. */
+  readonly "~effect-credentials/AuthenticatedHttpClient": (name: Name) => Name
+}
+
+/**
+ * An HttpClient that carries credentials. Its error channel says what can go wrong besides the request itself: no token
+ * (`RefreshError`), and an answer from an origin that was not meant (`CrossOriginRedirect`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AuthenticatedHttpClient extends HttpClient.HttpClient.With<
+  HttpClientError.HttpClientError | RefreshError | CrossOriginRedirect
+> {}
+
+/**
+ * The default authenticated client of a program. For a second one see {@link Tag}.
+ *
+ * @category tags
+ * @since 0.1.0
+ */
+export const AuthenticatedHttpClient: Context.Tag<Id<"default">, AuthenticatedHttpClient> = Context.GenericTag(
+  "effect-credentials/AuthenticatedHttpClient"
+)
+
+/**
+ * The tag of an authenticated client with a name of its own, for programs that talk to several APIs.
+ *
+ * @example
+ * ```ts
+ * import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+ * import * as Credentials from "effect-credentials/Credentials"
+ *
+ * const GitHub = AuthenticatedHttpClient.Tag("github")
+ * const GitHubLive = AuthenticatedHttpClient.layer({
+ *   origins: ["https://api.github.com"],
+ *   credentials: Credentials.Tag("github"),
+ *   tag: GitHub
+ * })
+ * console.log(GitHub.key)
+ * // effect-credentials/AuthenticatedHttpClient/github
+ * ```
+ *
+ * @category tags
+ * @since 0.1.0
+ */
+export const Tag = <const Name extends string>(name: Name): Context.Tag<Id<Name>, AuthenticatedHttpClient> =>
+  Context.GenericTag(`effect-credentials/AuthenticatedHttpClient/${name}`)
+
+/**
+ * Where credentials go, and how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * The origins that may have the credentials: scheme, host and port, such as `"https://api.example.com"`. https, or http on
+   * localhost. Required.
+   */
+  readonly origins: Arr.NonEmptyReadonlyArray<string>
+  /** How the token goes on a request. Default: what the credentials say, which is bearer nearly always. */
+  readonly authorization?: Authorization | undefined
+  /**
+   * Whether a 401 renews the token and sends the request once more. Never where the body cannot be sent twice. Default: true.
+   */
+  readonly retryUnauthorized?: boolean | undefined
+}
+
+/**
+ * Where credentials go, and which credentials.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HttpClientOptions<CredentialsName extends string = "default"> extends Options {
+  /** The credentials to carry. Default: {@link Credentials.Credentials}. */
+  readonly credentials?: Context.Tag<Credentials.Id<CredentialsName>, Credentials.Credentials> | undefined
+}
+
+/**
+ * Where credentials go, which credentials, and under which tag the client is provided.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LayerOptions<
+  Name extends string = "default",
+  CredentialsName extends string = "default"
+> extends HttpClientOptions<CredentialsName> {
+  /** The tag that the layer provides. Default: {@link AuthenticatedHttpClient}. */
+  readonly tag?: Context.Tag<Id<Name>, AuthenticatedHttpClient> | undefined
+}
+
+const replays = Metric.counter("effect_credentials_unauthorized_replays", {
+  description: "Requests sent once more with a renewed token after a 401",
+  incremental: true
+})
+
+/** Instead of the client's own credentials, for the requests of one effect: none, or others. */
+const currentInstead = globalValue("effect-credentials/AuthenticatedHttpClient/currentInstead", () =>
+  FiberRef.unsafeMake<Credentials.Credentials | "none" | undefined>(undefined)
+)
+
+/**
+ * Requests of this effect go out without credentials, and nothing is acquired for them.
+ *
+ * @example
+ * ```ts
+ * import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+ * import { Effect } from "effect"
+ *
+ * const status = Effect.flatMap(AuthenticatedHttpClient.AuthenticatedHttpClient, (client) =>
+ *   AuthenticatedHttpClient.anonymous(client.get("https://api.example.com/status")))
+ * console.log(Effect.isEffect(status))
+ * // true
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const anonymous = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.locally(effect, currentInstead, "none")
+
+/**
+ * Requests of this effect carry other credentials, to the same origins: another tenant's, another user's.
+ *
+ * **Details** – they go on the request as the client's `authorization` option says; without one, as the other credentials say.
+ *
+ * @example
+ * ```ts
+ * import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import { Effect } from "effect"
+ *
+ * const asTenant = Effect.gen(function*() {
+ *   const client = yield* AuthenticatedHttpClient.AuthenticatedHttpClient
+ *   const tenant = yield* Credentials.Tag("tenant")
+ *   return yield* client.get("https://api.example.com/me").pipe(AuthenticatedHttpClient.withCredentials(tenant))
+ * })
+ * console.log(Effect.isEffect(asTenant))
+ * // true
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withCredentials: {
+  (credentials: Credentials.Credentials): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, credentials: Credentials.Credentials): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, credentials: Credentials.Credentials): Effect.Effect<A, E, R> =>
+  Effect.locally(effect, currentInstead, credentials)
+)
+
+/** What of a request cannot be changed while it is repeated, redirected or sent once more. */
+interface Order {
+  readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+  readonly request: HttpClientRequest.HttpClientRequest
+  readonly credentials: Credentials.Credentials
+  readonly authorization: Authorization
+}
+
+/** One sending of it. The lower half is filled in just before it leaves, and again whenever a retry below us sends it again. */
+interface Attempt {
+  readonly order: Order
+  readonly hop: Hop | undefined
+  readonly hops: number
+  readonly isReplay: boolean
+  /** The token to use first, if it must be this one. */
+  renewed: Token.Token | undefined
+  /** The token it went out with, if we attached one. */
+  token: Token.Token | undefined
+  /** As it went out, but for the headers that we attached. */
+  final: HttpClientRequest.HttpClientRequest | undefined
+}
+
+/** Where redirects have led so far, and what they have made of the request. */
+interface Hop {
+  readonly url: string
+  readonly isGet: boolean
+  readonly changedOrigin: boolean
+}
+
+const maxHops = 10
+const aboutTheBody = ["content-encoding", "content-language", "content-location", "content-type", "content-length"]
+const aboutTheOrigin = ["authorization", "cookie", "proxy-authorization", "host"]
+
+/** The request that redirects have led to. The client's preprocessing ran as for the first one, so its cookies are fresh. */
+const redirected = (request: HttpClientRequest.HttpClientRequest, hop: Hop): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.make(hop.isGet ? "GET" : request.method)(hop.url).pipe(
+    HttpClientRequest.setBody(hop.isGet ? HttpBody.empty : request.body),
+    HttpClientRequest.setHeaders(
+      Headers.remove(request.headers, [
+        ...(hop.isGet ? aboutTheBody : []),
+        ...(hop.changedOrigin ? aboutTheOrigin : [])
+      ])
+    )
+  )
+
+const urlOf = (request: HttpClientRequest.HttpClientRequest): URL | undefined =>
+  Option.getOrUndefined(Either.getRight(UrlParams.makeUrl(request.url, request.urlParams, request.hash)))
+
+const resolve = (location: string, base: URL | undefined): URL | undefined => {
+  try {
+    return new URL(location, base)
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a body can be sent a second time. */
+const isReplayable = (body: HttpBody.HttpBody): boolean => {
+  switch (body._tag) {
+    case "Empty":
+    case "Uint8Array":
+    case "FormData":
+      return true
+    case "Stream":
+      return false
+    case "Raw":
+      return (
+        body.body === null ||
+        body.body === undefined ||
+        typeof body.body === "string" ||
+        body.body instanceof URLSearchParams ||
+        body.body instanceof Blob ||
+        body.body instanceof ArrayBuffer ||
+        ArrayBuffer.isView(body.body)
+      )
+  }
+}
+
+/** Where fetch got the response, if it says so and it is not where the request went. */
+const fetchedFrom = (response: HttpClientResponse.HttpClientResponse): string | undefined => {
+  const { original, source } = response as { original?: { source?: unknown }; source?: unknown }
+  const web = (source ?? original?.source) as Partial<Response> | undefined
+  return web?.redirected === true && typeof web.url === "string" ? web.url : undefined
+}
+
+/** A failed request holds the request: as the caller made it, not with our headers. */
+const withoutHeaders = <E>(cause: Cause.Cause<E>, { final, token }: Attempt): Cause.Cause<E> =>
+  token === undefined || final === undefined
+    ? cause
+    : Cause.map(cause, (error) =>
+        error instanceof HttpClientError.RequestError
+          ? (new HttpClientError.RequestError({ ...error, request: final }) as E)
+          : error
+      )
+
+/** Reads away what is left of a small response, so that its connection can be used again; gives up on a large or slow one. */
+const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  response.stream.pipe(
+    Stream.mapAccum(0, (size, chunk) => [size + chunk.length, size + chunk.length]),
+    Stream.takeWhile((size) => size <= 65_536),
+    Stream.runDrain,
+    Effect.timeout("1 second"),
+    Effect.ignore
+  )
+
+const parseOrigins = (origins: ReadonlyArray<string>): Either.Either<ReadonlySet<string>, InvalidOption> => {
+  const invalid = (option: string, expected: string) =>
+    Either.left(new InvalidOption({ provider: "AuthenticatedHttpClient", option, expected }))
+  const parsed = new Set<string>()
+  for (const [i, text] of origins.entries()) {
+    const origin = originOf(text)
+    if (origin === undefined) return invalid(`origins[${i}]`, expected)
+    parsed.add(origin)
+  }
+  return parsed.size === 0 ? invalid("origins", "one origin at least") : Either.right(parsed)
+}
+
+/**
+ * The authenticated client over a client and credentials that you hold. {@link layer} does this for you.
+ *
+ * **Details** – an `InvalidOption` if an option cannot work. An Either is an Effect too: `yield*` it.
+ *
+ * @example
+ * ```ts
+ * import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import { HttpClient } from "@effect/platform"
+ * import { Effect } from "effect"
+ *
+ * const tenantClient = Effect.gen(function*() {
+ *   const credentials = yield* Credentials.Tag("tenant")
+ *   const origins = ["https://api.example.com"] as const
+ *   return yield* AuthenticatedHttpClient.make(yield* HttpClient.HttpClient, credentials, { origins })
+ * })
+ * console.log(Effect.isEffect(tenantClient))
+ * // true
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <E, R>(
+  client: HttpClient.HttpClient.With<E, R>,
+  credentials: Credentials.Credentials,
+  options: Options
+): Either.Either<HttpClient.HttpClient.With<E | RefreshError | CrossOriginRedirect, R>, InvalidOption> =>
+  Either.gen(function* () {
+    const origins = yield* parseOrigins(options.origins)
+    const problem = (options.authorization ?? credentials.authorization).problem
+    if (Option.isSome(problem)) {
+      return yield* Either.left(
+        new InvalidOption({ provider: "AuthenticatedHttpClient", option: "authorization", expected: problem.value })
+      )
+    }
+    return over(client, credentials, origins, options)
+  })
+
+const over = <E, R>(
+  client: HttpClient.HttpClient.With<E, R>,
+  own: Credentials.Credentials,
+  origins: ReadonlySet<string>,
+  options: Options
+): HttpClient.HttpClient.With<E | RefreshError | CrossOriginRedirect, R> => {
+  type Answer = Effect.Effect<HttpClientResponse.HttpClientResponse, E | RefreshError | CrossOriginRedirect, R>
+  const retryUnauthorized = options.retryUnauthorized ?? true
+
+  // The last of each is remembered: most requests look like the one before.
+  let lastUrl: string | undefined
+  let lastOrigin: string | undefined
+  let lastSendable: Token.Token | undefined
+  let lastContext: Context.Context<never> | undefined
+  let lastManual: Context.Context<never> | undefined
+  let lastRedacted: ReadonlyArray<string | RegExp> | undefined
+  let lastNames: ReadonlyArray<string> | undefined
+  let lastProtected: ReadonlyArray<string | RegExp> | undefined
+
+  /** The origin of a URL if it is listed. One with a user name brings credentials of its own. */
+  const listed = (url: URL | undefined): string | undefined =>
+    url !== undefined && url.username === "" && url.password === "" && origins.has(url.origin) ? url.origin : undefined
+
+  /** Parameters and fragment cannot change an origin, so that the URL without them decides. */
+  const listedOrigin = (request: HttpClientRequest.HttpClientRequest): string | undefined => {
+    if (request.url !== lastUrl) {
+      lastOrigin = listed(
+        Option.getOrUndefined(Either.getRight(UrlParams.makeUrl(request.url, UrlParams.empty, Option.none())))
+      )
+      lastUrl = request.url
+    }
+    return lastOrigin
+  }
+
+  /** The context with which fetch does not follow redirects; the rest of what it was told stays. */
+  const withManualRedirects = (context: Context.Context<never>): Context.Context<never> => {
+    if (context !== lastContext) {
+      const init = context.unsafeMap.get(FetchHttpClient.RequestInit.key) as RequestInit | undefined
+      lastManual =
+        init?.redirect === "manual"
+          ? context
+          : (Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" }) as typeof context)
+      lastContext = context
+    }
+    return lastManual!
+  }
+
+  /** The header names that spans do not show, with those that we may set. */
+  const protectedNames = (
+    redacted: ReadonlyArray<string | RegExp>,
+    names: ReadonlyArray<string>
+  ): ReadonlyArray<string | RegExp> => {
+    if (redacted !== lastRedacted || names !== lastNames) {
+      const missing = names.filter((name) => !redacted.includes(name))
+      lastProtected = missing.length === 0 ? redacted : [...redacted, ...missing]
+      lastRedacted = redacted
+      lastNames = names
+    }
+    return lastProtected!
+  }
+
+  /** Runs after the client's own preprocessing, once for every time the request is sent. */
+  const attach = (
+    attempt: Attempt,
+    preprocessed: HttpClientRequest.HttpClientRequest
+  ): Effect.Effect<HttpClientRequest.HttpClientRequest, RefreshError> => {
+    const { authorization, credentials } = attempt.order
+    const final = attempt.hop === undefined ? preprocessed : redirected(preprocessed, attempt.hop)
+    attempt.token = undefined
+    const origin = listedOrigin(final)
+    if (origin === undefined) return Effect.succeed(final)
+    for (const name of authorization.names) if (name in final.headers) return Effect.succeed(final)
+
+    const use = (token: Token.Token) =>
+      Effect.withFiberRuntime<HttpClientRequest.HttpClientRequest, RefreshError>((fiber) => {
+        if (token !== lastSendable) {
+          if (!Token.isSendable(token)) {
+            const description = "the access token has characters that cannot be sent"
+            return new RefreshError({ provider: credentials.name, reason: { _tag: "InvalidResponse", description } })
+          }
+          lastSendable = token
+        }
+        const headers = authorization.headers(token, origin)
+        let request = final
+        for (const name in headers) request = HttpClientRequest.setHeader(request, name, headers[name]!)
+        if (request === final) return Effect.succeed(final)
+        attempt.token = token
+        attempt.final = final
+        // Here and not around the request: only here the client's own layer has put in its RequestInit (a proxy, say).
+        const context = fiber.getFiberRef(FiberRef.currentContext)
+        const manual = withManualRedirects(context)
+        return manual === context
+          ? Effect.succeed(request)
+          : Effect.as(FiberRef.set(FiberRef.currentContext, manual), request)
+      })
+
+    const { renewed } = attempt
+    attempt.renewed = undefined
+    return renewed === undefined ? Effect.flatMap(credentials.token, use) : use(renewed)
+  }
+
+  const send = (attempt: Attempt): Answer => {
+    const { fiber, request } = attempt.order
+    const context = fiber.getFiberRef(FiberRef.currentContext)
+    // A client from a layer has put the context back by itself; after any other it is on us.
+    const restoring = <A, E2, R2>(effect: Effect.Effect<A, E2, R2>): Effect.Effect<A, E2, R2> =>
+      fiber.getFiberRef(FiberRef.currentContext) === context
+        ? effect
+        : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), effect)
+    return Effect.matchCauseEffect(
+      HttpClient.mapRequestEffect(client, (preprocessed) => attach(attempt, preprocessed)).execute(request),
+      {
+        onFailure: (cause) => restoring(Effect.failCause(withoutHeaders(cause, attempt))),
+        onSuccess: (response) => restoring(receive(attempt, response))
+      }
+    )
+  }
+
+  const receive = (attempt: Attempt, response: HttpClientResponse.HttpClientResponse): Answer => {
+    if (attempt.token === undefined) return Effect.succeed(response)
+    const final = attempt.final!
+    const answeredBy = fetchedFrom(response) ?? response.request.url
+    if (
+      response.status === 0 ||
+      (answeredBy !== final.url && listed(resolve(answeredBy, urlOf(final))) === undefined)
+    ) {
+      return new CrossOriginRedirect({
+        from: urlOf(final)!.origin,
+        to: response.status === 0 ? "unknown" : (resolve(answeredBy, urlOf(final))?.origin ?? "unknown")
+      })
+    }
+    switch (response.status) {
+      case 401:
+        return retryUnauthorized && !attempt.isReplay && isReplayable(final.body)
+          ? renewAndReplay(attempt, attempt.token, response)
+          : Effect.succeed(response)
+      case 301:
+      case 302:
+      case 303:
+      case 307:
+      case 308:
+        return follow(attempt, final, response)
+      default:
+        return Effect.succeed(response)
+    }
+  }
+
+  const renewAndReplay = (
+    attempt: Attempt,
+    refused: Token.Token,
+    response: HttpClientResponse.HttpClientResponse
+  ): Answer => {
+    const { name, renew } = attempt.order.credentials
+    return Effect.matchEffect(renew(refused), {
+      // There is no other token to be had: the caller sees the 401.
+      onFailure: (error): Answer =>
+        error.reason._tag === "TooSoon" || error.reason._tag === "InvalidResponse"
+          ? Effect.succeed(response)
+          : Effect.zipRight(discard(response), error),
+      onSuccess: (renewed) =>
+        discard(response).pipe(
+          Effect.zipRight(Metric.increment(Metric.tagged(replays, "provider", name))),
+          Effect.zipRight(Effect.suspend(() => send({ ...attempt, renewed, isReplay: true })))
+        )
+    })
+  }
+
+  const follow = (
+    attempt: Attempt,
+    final: HttpClientRequest.HttpClientRequest,
+    response: HttpClientResponse.HttpClientResponse
+  ): Answer => {
+    const { hop, hops } = attempt
+    const { location } = response.headers
+    const from = urlOf(final)
+    const target = location === undefined || hops === maxHops ? undefined : resolve(location, from)
+    const isGet =
+      hop?.isGet === true ||
+      (response.status === 303 ? final.method !== "HEAD" : response.status < 303 && final.method === "POST")
+    if (target === undefined || listed(target) === undefined || !(isGet || isReplayable(final.body))) {
+      return Effect.succeed(response)
+    }
+    target.hash = ""
+    const changedOrigin = hop?.changedOrigin === true || target.origin !== from?.origin
+    const next: Attempt = { ...attempt, hop: { url: target.href, isGet, changedOrigin }, hops: hops + 1 }
+    return Effect.zipRight(
+      discard(response),
+      Effect.suspend(() => send(next))
+    )
+  }
+
+  return HttpClient.makeWith<never, never, E | RefreshError | CrossOriginRedirect, R>(
+    Effect.flatMap((request) =>
+      Effect.withFiberRuntime((fiber): Answer => {
+        const instead = fiber.getFiberRef(currentInstead)
+        if (instead === "none") return client.execute(request)
+        const credentials = instead ?? own
+        const authorization = options.authorization ?? credentials.authorization
+        const order: Order = { fiber, request, credentials, authorization }
+        const attempt: Attempt = {
+          order,
+          hop: undefined,
+          hops: 0,
+          isReplay: false,
+          renewed: undefined,
+          token: undefined,
+          final: undefined
+        }
+        const redacted = fiber.getFiberRef(Headers.currentRedactedNames)
+        const all = protectedNames(redacted, authorization.names)
+        return all === redacted ? send(attempt) : Effect.locally(send(attempt), Headers.currentRedactedNames, all)
+      })
+    ),
+    Effect.succeed
+  )
+}
+
+const built = <CredentialsName extends string>(
+  options: HttpClientOptions<CredentialsName>
+): Effect.Effect<AuthenticatedHttpClient, InvalidOption, Credentials.Id<CredentialsName> | HttpClient.HttpClient> =>
+  Effect.gen(function* () {
+    const tag = options.credentials ?? (Credentials.Credentials as Context.Tag<any, Credentials.Credentials>)
+    return yield* make(yield* HttpClient.HttpClient, yield* tag, options)
+  })
+
+/**
+ * An authenticated client over the program's HttpClient and credentials.
+ *
+ * **Details** – fails with `InvalidOption` if an option cannot work, before anything is sent. Nothing is acquired before the first
+ * request.
+ *
+ * **Gotchas** – for a generated client hand this one to `HttpApiClient.makeWith`, so that its error channel stays honest.
+ *
+ * @example
+ * ```ts
+ * import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Effect, Layer, Redacted } from "effect"
+ *
+ * const Live = AuthenticatedHttpClient.layer({ origins: ["http://api.example.com"] }).pipe(
+ *   Layer.provide([FetchHttpClient.layer, StaticToken.layer({ token: Redacted.make("t0ken") })]))
+ * const error = await Effect.runPromise(Effect.flip(Effect.scoped(Layer.build(Live))))
+ * console.log(error.message)
+ * // AuthenticatedHttpClient: option origins[0] must be an origin such as https://api.example.com (http only on localhost), without a path
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <Name extends string = "default", CredentialsName extends string = "default">(
+  options: LayerOptions<Name, CredentialsName>
+): Layer.Layer<Id<Name>, InvalidOption, Credentials.Id<CredentialsName> | HttpClient.HttpClient> =>
+  Layer.effect(options.tag ?? (AuthenticatedHttpClient as Context.Tag<any, AuthenticatedHttpClient>), built(options))
+
+/**
+ * The drop-in: provides the platform's own `HttpClient` tag, for code that knows no other.
+ *
+ * **Details** – that tag's error channel has no place for ours. A `RefreshError` becomes a `RequestError` with the same message: reason
+ * `Transport` if trying again may help, else `Encode`, so that `HttpClient.retryTransient` does not hammer a server that has
+ * refused. So does `CrossOriginRedirect`, always as `Encode`. Prefer {@link layer} where you can.
+ *
+ * @example
+ * ```ts
+ * import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import { HttpClient, HttpClientResponse } from "@effect/platform"
+ * import { Effect, Layer, Redacted } from "effect"
+ *
+ * const Echo = Layer.succeed(HttpClient.HttpClient, HttpClient.make((request) =>
+ *   Effect.succeed(HttpClientResponse.fromWeb(request, new Response(request.headers["authorization"])))))
+ * const Live = AuthenticatedHttpClient.layerHttpClient({ origins: ["https://api.example.com"] }).pipe(
+ *   Layer.provide([Echo, StaticToken.layer({ token: Redacted.make("t0ken") })]))
+ * const me = Effect.flatMap(HttpClient.get("https://api.example.com/me"), (response) => response.text)
+ * console.log(await Effect.runPromise(Effect.provide(me, Live)))
+ * // Bearer t0ken
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerHttpClient = <CredentialsName extends string = "default">(
+  options: HttpClientOptions<CredentialsName>
+): Layer.Layer<HttpClient.HttpClient, InvalidOption, Credentials.Id<CredentialsName> | HttpClient.HttpClient> =>
+  Layer.effect(
+    HttpClient.HttpClient,
+    Effect.map(built(options), (client) =>
+      HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
+        Effect.flatMap((request) =>
+          Effect.mapError(client.execute(request), (error) => {
+            switch (error._tag) {
+              case "RefreshError":
+              case "CrossOriginRedirect":
+                return new HttpClientError.RequestError({
+                  request,
+                  reason: error._tag === "RefreshError" && error.isRetryable ? "Transport" : "Encode",
+                  description: error.message
+                })
+              default:
+                return error
+            }
+          })
+        ),
+        Effect.succeed
+      )
+    )
+  )
