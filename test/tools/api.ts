@@ -35,5 +35,5 @@ const complaints = diagnostics.filter((block) => {
 const looked = diagnostics.length > 0 || /Checked \d+ files?/.test(output)
 if (!looked) console.log(output)
 for (const complaint of complaints) console.log(complaint.trimEnd().replaceAll(`${root}${path.sep}`, ""), "\n")
-console.log(`${files.length} public modules, ${complaints.length} complaints`)
+console.log(looked ? `${files.length} public modules, ${complaints.length} complaints` : "deno doc could not look")
 process.exitCode = complaints.length > 0 || !looked ? 1 : 0

@@ -120,7 +120,11 @@ try {
   const { exit } = process
   process.on("unhandledRejection", (error) => problems.push(error))
   process.exit = ((code) => problems.push(`the example ended the process with code ${code}`)) as typeof exit
-  console.log = (...values) => void printed.push(format(...values))
+  console.log = (...values) => {
+    const text = format(...values)
+    // What Effect's logger prints is dated, and nobody's expected output.
+    if (!text.startsWith("timestamp=")) printed.push(text)
+  }
   for (const example of examples) if (example.runs && !broken.has(example)) await run(example)
   console.log = log
   process.exit = exit
