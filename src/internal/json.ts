@@ -1,0 +1,44 @@
+/**
+ * JSON from somebody else, read without surprises: an object or nothing, and never nested so deeply that writing it down again fails.
+ *
+ * @module
+ */
+
+/** The members of a JSON object; undefined for anything else. The parser's own error quotes its input, so it is dropped. */
+export const parseObject = (text: string): Readonly<Record<string, unknown>> | undefined => {
+  const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+  if (isDeep(json)) return undefined
+  try {
+    const value: unknown = JSON.parse(json)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a value is an object with members, not an array. */
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** A member of the object itself, never of its prototype; null counts as absent. */
+export const member = (members: Readonly<Record<string, unknown>>, name: string): unknown =>
+  Object.hasOwn(members, name) ? (members[name] ?? undefined) : undefined
+
+const deepest = 64
+
+// Looked at before parsing, one character at a time: what the parser would build could not be written down again.
+const isDeep = (json: string): boolean => {
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < json.length; at++) {
+    const char = json[at]
+    if (inString) {
+      if (char === "\\") at++
+      else if (char === '"') inString = false
+    } else if (char === '"') inString = true
+    else if (char === "[" || char === "{") {
+      if (++depth > deepest) return true
+    } else if (char === "]" || char === "}") depth--
+  }
+  return false
+}

@@ -1,0 +1,27 @@
+/**
+ * What may be shown, and what may be sent: every rule about characters stands here once.
+ *
+ * @module
+ */
+
+/** Somebody else's text, fit for a terminal and a log: no controls, no invisible or direction-changing characters, at most `max` long. */
+export const printable = (text: string, max: number): string =>
+  text
+    .slice(0, max * 8)
+    .replace(/[\s\u2028\u2029]+/gu, " ")
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}]+/gu, "")
+    .trim()
+    .slice(0, max)
+    .replace(/\p{Cs}$/u, "")
+
+/** Nothing to see: counts as absent. */
+export const isBlank = (text: string): boolean => text.trim() === ""
+
+/** A text that can become UTF-8 and back (no lone surrogates) and has no control characters. */
+export const isPlain = (text: string): boolean => !/[\p{Cs}\p{Cc}]/u.test(text)
+
+/** RFC 6749 appendix A, NQCHAR without space: what a scope or an error code is made of. */
+export const isWord = (text: string): boolean => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
+
+/** RFC 6749 appendix A, VSCHAR: what tokens and codes are made of. */
+export const isVisible = (text: string): boolean => /^[\x20-\x7e]+$/.test(text)

@@ -1,0 +1,162 @@
+/**
+ * What an authorization server says about itself (RFC 8414, OpenID Connect Discovery), as far as this library reads it.
+ *
+ * @example
+ * ```ts
+ * import * as ServerMetadata from "effect-credentials/ServerMetadata"
+ *
+ * console.log(ServerMetadata.locations("https://id.example.com/tenant"))
+ * // [
+ * //   'https://id.example.com/tenant/.well-known/openid-configuration',
+ * //   'https://id.example.com/.well-known/oauth-authorization-server/tenant'
+ * // ]
+ * ```
+ *
+ * @module
+ */
+import * as Either from "effect/Either"
+import * as Json from "../internal/json.ts"
+import * as Url from "../internal/url.ts"
+
+/**
+ * What an authorization server says about itself; the names are those of RFC 8414 §2.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerMetadata {
+  /** Who the server is, as one exact string. */
+  readonly issuer?: string | undefined
+  /** Where grants are traded for tokens. */
+  readonly token_endpoint: string
+  /** Where a person logs in. */
+  readonly authorization_endpoint?: string | undefined
+  /** Where a login on a second device starts (RFC 8628). */
+  readonly device_authorization_endpoint?: string | undefined
+  /** Where tokens are given back (RFC 7009). */
+  readonly revocation_endpoint?: string | undefined
+  /** Where tokens are looked up (RFC 7662). */
+  readonly introspection_endpoint?: string | undefined
+  /** Where OpenID Connect tells who logged in. */
+  readonly userinfo_endpoint?: string | undefined
+  /** Where OpenID Connect logs people out. */
+  readonly end_session_endpoint?: string | undefined
+  /** Where the keys are that verify what the server signed. */
+  readonly jwks_uri?: string | undefined
+}
+
+/**
+ * The members of {@link ServerMetadata} that are URLs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Endpoint = Exclude<keyof ServerMetadata, "issuer">
+
+const endpoints: ReadonlyArray<Endpoint> = [
+  "token_endpoint",
+  "authorization_endpoint",
+  "device_authorization_endpoint",
+  "revocation_endpoint",
+  "introspection_endpoint",
+  "userinfo_endpoint",
+  "end_session_endpoint",
+  "jwks_uri"
+]
+
+/**
+ * Where an issuer's metadata may be: OpenID Connect appends to the issuer's path, RFC 8414 §3.1 inserts before it. A trailing slash is not doubled.
+ *
+ * @example
+ * ```ts
+ * import * as ServerMetadata from "effect-credentials/ServerMetadata"
+ *
+ * console.log(ServerMetadata.locations("https://id.example.com/")[0])
+ * // https://id.example.com/.well-known/openid-configuration
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const locations = (issuer: string): ReadonlyArray<string> => {
+  const base = issuer.replace(/\/$/, "")
+  const [, origin, path] = /^([a-z]+:\/\/[^/]+)(.*)$/i.exec(base)!
+  return [`${base}/.well-known/openid-configuration`, `${origin}/.well-known/oauth-authorization-server${path}`]
+}
+
+/**
+ * The first endpoint that no secret may be sent to, if there is one.
+ *
+ * **Details** – https only, or http on this machine (`localhost`, `127.0.0.0/8`, `::1`); no user name, no fragment, no spaces or controls.
+ *
+ * @example
+ * ```ts
+ * import * as ServerMetadata from "effect-credentials/ServerMetadata"
+ *
+ * console.log(ServerMetadata.unsafeEndpoint({ token_endpoint: "http://id.example.com/token" }))
+ * // token_endpoint
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const unsafeEndpoint = (
+  metadata: ServerMetadata,
+  options?: {
+    /** Accept plain http, so that anybody on the way can read secrets and tokens. Default: false. */
+    readonly dangerouslyAllowHttp?: boolean | undefined
+  }
+): Endpoint | undefined =>
+  endpoints.find(
+    (name) => metadata[name] !== undefined && Url.endpoint(metadata[name], options?.dangerouslyAllowHttp) === undefined
+  )
+
+/**
+ * The metadata in a document that `issuer` published, or what is wrong with it.
+ *
+ * **Details** – the document must name exactly this issuer (RFC 8414 §3.3), and a token endpoint. An issuer on the internet may not point to this machine or into a
+ * private network. Members that this library does not read are dropped.
+ *
+ * @example
+ * ```ts
+ * import * as ServerMetadata from "effect-credentials/ServerMetadata"
+ * import { Either } from "effect"
+ *
+ * const document = `{"issuer":"https://evil.example","token_endpoint":"https://evil.example/token"}`
+ * console.log(Either.isLeft(ServerMetadata.decode("https://id.example.com", document)))
+ * // true
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (
+  issuer: string,
+  document: string,
+  options?: {
+    /** Accept plain http, so that anybody on the way can read secrets and tokens. Default: false. */
+    readonly dangerouslyAllowHttp?: boolean | undefined
+  }
+): Either.Either<ServerMetadata, string> => {
+  const members = Json.parseObject(document)
+  if (members === undefined) return Either.left("the metadata is not a JSON object")
+  if (Json.member(members, "issuer") !== issuer)
+    return Either.left("the metadata is not that of the configured issuer (compared exactly, with any trailing slash)")
+  const text = (name: Endpoint) => {
+    const value = Json.member(members, name)
+    return value === undefined || value === "" ? {} : { [name]: typeof value === "string" ? value : " " }
+  }
+  const metadata: ServerMetadata = Object.assign({ issuer, token_endpoint: "" }, ...endpoints.map(text))
+  const unsafe = unsafeEndpoint(metadata, options)
+  if (unsafe !== undefined)
+    return Either.left(
+      `${unsafe} in the metadata is not ${options?.dangerouslyAllowHttp === true ? Url.expectedWithHttp : Url.expected}`
+    )
+  const isOutside = !Url.isLocal(new URL(issuer).hostname)
+  const inside = endpoints.find(
+    (name) => isOutside && metadata[name] !== undefined && Url.isLocal(new URL(metadata[name]).hostname)
+  )
+  return inside === undefined
+    ? Either.right(metadata)
+    : Either.left(`${inside} in the metadata points into a private network, which the issuer is not in`)
+}
