@@ -1,0 +1,443 @@
+/**
+ * How a client proves to an authorization server who it is: one function per method.
+ *
+ * Most servers take a secret with {@link clientSecretBasic}, which is what `clientSecret` in a provider's options is short for. Reach for the others where the
+ * server's documentation says so. Secrets and keys may be given as an `Effect`: it runs at every attempt, so that a rotated one
+ * is picked up without a restart.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ * import { Redacted } from "effect"
+ *
+ * const authentication = ClientAuthentication.clientSecretPost(Redacted.make("s3cret"))
+ * console.log(authentication.method)
+ * // client_secret_post
+ * ```
+ *
+ * @module
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { InvalidOption, RefreshError } from "./CredentialsError.ts"
+import * as Jose from "./internal/jose.ts"
+import * as Text from "./internal/text.ts"
+import * as TokenRequest from "./protocol/TokenRequest.ts"
+
+/**
+ * How a client proves who it is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientAuthentication {
+  /** The method's name in `token_endpoint_auth_methods_supported` (RFC 8414 §2). */
+  readonly method: string
+  /** Fails if an option cannot work, before anything is sent; providers run it while their layer is built. What is given as an `Effect` is not looked at. */
+  readonly check: (provider: string) => Effect.Effect<void, InvalidOption>
+  /** Adds the proof to a request. Runs at every attempt. */
+  readonly apply: (
+    request: TokenRequest.TokenRequest,
+    context: Context
+  ) => Effect.Effect<TokenRequest.TokenRequest, RefreshError>
+}
+
+/**
+ * Who asks whom, when a proof is made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Context {
+  /** Whom errors speak of. */
+  readonly provider: string
+  /** The client's identifier. */
+  readonly clientId: string
+  /** The server's token endpoint, also where the request itself goes to another endpoint of the same server. */
+  readonly tokenEndpoint: string
+  /** The server's issuer, if it is known. */
+  readonly issuer: Option.Option<string>
+}
+
+/**
+ * A secret: as it is, or read anew at every attempt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Secret = string | Redacted.Redacted | Effect.Effect<string | Redacted.Redacted, RefreshError>
+
+/**
+ * A private key: PEM (PKCS#8, PKCS#1 or SEC1; not encrypted), JWK (an object or its JSON), or a CryptoKey that may sign; as it is, or read anew at every attempt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PrivateKey = KeyMaterial | Effect.Effect<KeyMaterial, RefreshError>
+
+/**
+ * What a {@link PrivateKey} is given as.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type KeyMaterial = string | Redacted.Redacted | JsonWebKey | CryptoKey
+
+/**
+ * Signatures made with a private key (RFC 7518 §3.1, RFC 8037).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Algorithm =
+  "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "ES256" | "ES384" | "ES512" | "EdDSA"
+
+/**
+ * Who the client is, in a provider's options. `clientSecret` is short for {@link clientSecretBasic}; with neither, it is a public client: {@link none}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Client = {
+  /** The client's identifier, as registered at the server. */
+  readonly clientId: string
+} & (
+  | {
+      /** The client's secret, sent with HTTP Basic authentication. An `Effect` is run at every attempt. */
+      readonly clientSecret: Secret
+      readonly authentication?: undefined
+    }
+  | {
+      /** How the client proves who it is. */
+      readonly authentication: ClientAuthentication
+      readonly clientSecret?: undefined
+    }
+  | { readonly clientSecret?: undefined; readonly authentication?: undefined }
+)
+
+/**
+ * How the client in a provider's options proves who it is.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ *
+ * console.log(ClientAuthentication.fromClient({ clientId: "me", clientSecret: "s3cret" }).method)
+ * // client_secret_basic
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromClient = (client: Client): ClientAuthentication =>
+  client.authentication ?? (client.clientSecret === undefined ? none : clientSecretBasic(client.clientSecret))
+
+/**
+ * No proof: a public client only says its name (RFC 6749 §3.2.1).
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ *
+ * console.log(ClientAuthentication.none.method)
+ * // none
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const none: ClientAuthentication = {
+  method: "none",
+  check: () => Effect.void,
+  apply: (request, { clientId }) => Effect.succeed(TokenRequest.withParam(request, "client_id", clientId))
+}
+
+/**
+ * The secret in an HTTP Basic header (RFC 6749 §2.3.1): what servers must support.
+ *
+ * **Gotchas** – the specification wants id and secret form-encoded before they are joined. Servers that never decode refuse a secret with special characters: for those,
+ * `raw: true`.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const secret = Effect.sync(() => Redacted.make("read anew every time"))
+ * console.log(ClientAuthentication.clientSecretBasic(secret).method)
+ * // client_secret_basic
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1>
+ * @category constructors
+ * @since 0.1.0
+ */
+export const clientSecretBasic = (
+  secret: Secret,
+  options?: {
+    /** Send id and secret as they are, for servers that do not decode. Default: false. */
+    readonly raw?: boolean | undefined
+  }
+): ClientAuthentication =>
+  withSecret("client_secret_basic", secret, Either.right, (request, { clientId, provider }, secret) =>
+    options?.raw === true && clientId.includes(":")
+      ? asAssertion(provider, Effect.fail("a client id without a colon where Basic is raw"))
+      : Effect.succeed(TokenRequest.withBasic(request, clientId, secret, options))
+  )
+
+/**
+ * The secret in the body (RFC 6749 §2.3.1), for servers that do not take Basic.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ *
+ * console.log(ClientAuthentication.clientSecretPost("s3cret").method)
+ * // client_secret_post
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const clientSecretPost = (secret: Secret): ClientAuthentication =>
+  withSecret("client_secret_post", secret, Either.right, (request, { clientId }, secret) =>
+    Effect.succeed(
+      TokenRequest.withParam(TokenRequest.withParam(request, "client_id", clientId), "client_secret", secret)
+    )
+  )
+
+/**
+ * What an assertion says beside who makes it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AssertionOptions {
+  /** Whom the assertion is for: the token endpoint, the issuer, or another exact string. Default: `"tokenEndpoint"`. */
+  readonly audience?: "tokenEndpoint" | "issuer" | (string & {}) | undefined
+  /** How long an assertion is valid, from 1 second to 1 hour. Default: 1 minute. */
+  readonly lifetime?: Duration.DurationInput | undefined
+}
+
+/**
+ * A short-lived assertion, signed with the secret (OpenID Connect Core §9): the secret itself is never sent.
+ *
+ * **Details** – as for {@link privateKeyJwt}. The secret must be at least as long as the hash: 32 bytes for HS256 (RFC 7518 §3.2).
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ * import { Effect } from "effect"
+ *
+ * const authentication = ClientAuthentication.clientSecretJwt("too short")
+ * console.log(Effect.runSync(Effect.flip(authentication.check("ClientCredentials"))).expected)
+ * // a secret of at least 32 bytes for HS256
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const clientSecretJwt = (
+  secret: Secret,
+  options?: AssertionOptions & {
+    /** How the secret signs. Default: `"HS256"`. */
+    readonly algorithm?: "HS256" | "HS384" | "HS512" | undefined
+  }
+): ClientAuthentication => {
+  const signer = (secret: string) => Jose.hmacSigner(secret, options?.algorithm ?? "HS256")
+  const self = withSecret("client_secret_jwt", secret, signer, (request, context, secret) =>
+    Effect.flatMap(asAssertion(context.provider, signer(Redacted.value(secret))), (signer) =>
+      assert(request, context, signer, {}, options)
+    )
+  )
+  return { ...self, check: (provider) => Effect.zipRight(checkAssertion(provider, options), self.check(provider)) }
+}
+
+/**
+ * A short-lived assertion, signed with a private key that never leaves the client (RFC 7523 §2.2).
+ *
+ * **Details** – every attempt, also a repeated one, makes a fresh assertion: `iss` and `sub` are the client, `aud` is the token endpoint unless
+ * said otherwise, `iat` is now, `exp` comes 1 minute later, `jti` has 128 random bits. A key that does not fit the
+ * algorithm, an RSA key under 2048 bits and an encrypted PEM are found while the layer is built.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ * import { Effect } from "effect"
+ *
+ * const authentication = ClientAuthentication.privateKeyJwt({ key: "no key", algorithm: "ES256", keyId: "2024" })
+ * const problem = await Effect.runPromise(Effect.flip(authentication.check("ClientCredentials")))
+ * console.log(problem.expected)
+ * // a private key in PEM (PKCS#8, PKCS#1 or SEC1)
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc7523#section-3>
+ * @category constructors
+ * @since 0.1.0
+ */
+export const privateKeyJwt = (
+  options: AssertionOptions & {
+    /** The private key. An `Effect` is run at every attempt. */
+    readonly key: PrivateKey
+    /** How the key signs. Default: `"RS256"`. */
+    readonly algorithm?: Algorithm | undefined
+    /** By which name the server knows the key: `kid` in the header. Default: not sent. */
+    readonly keyId?: string | undefined
+    /** SHA-1 of the key's certificate in hex, colons allowed: `x5t` in the header. Default: not sent. */
+    readonly thumbprint?: string | undefined
+    /** SHA-256 of the key's certificate in hex, colons allowed: `x5t#S256` in the header. Default: not sent. */
+    readonly thumbprintS256?: string | undefined
+  }
+): ClientAuthentication => {
+  const { algorithm = "RS256", key, keyId } = options
+  const load = (key: KeyMaterial): Effect.Effect<Jose.Signer, string> =>
+    Jose.signer(Redacted.isRedacted(key) ? Redacted.value(key) : key, algorithm)
+  // A key that does not change is imported once.
+  let known: Jose.Signer | undefined
+  const constant = Effect.isEffect(key)
+    ? undefined
+    : Effect.suspend(() =>
+        known !== undefined
+          ? Effect.succeed(known)
+          : Effect.tap(load(key), (signer) => Effect.sync(() => (known = signer)))
+      )
+  const current = (provider: string): Effect.Effect<Jose.Signer, RefreshError> =>
+    constant !== undefined
+      ? asAssertion(provider, constant)
+      : Effect.flatMap(key as Effect.Effect<KeyMaterial, RefreshError>, (key) => asAssertion(provider, load(key)))
+  const x5t = thumbprint(options.thumbprint, 20)
+  const x5tS256 = thumbprint(options.thumbprintS256, 32)
+  const header = {
+    ...(keyId === undefined ? {} : { kid: keyId }),
+    ...(typeof x5t === "string" ? { x5t } : {}),
+    ...(typeof x5tS256 === "string" ? { "x5t#S256": x5tS256 } : {})
+  }
+  return {
+    method: "private_key_jwt",
+    check: (provider) => {
+      const fail = (option: string, expected: string) => Effect.fail(new InvalidOption({ provider, option, expected }))
+      if (keyId !== undefined && (Text.isBlank(keyId) || !Text.isPlain(keyId)))
+        return fail("keyId", "text without line breaks or other controls")
+      if (x5t === false) return fail("thumbprint", "40 hexadecimal digits (SHA-1)")
+      if (x5tS256 === false) return fail("thumbprintS256", "64 hexadecimal digits (SHA-256)")
+      return Effect.zipRight(
+        checkAssertion(provider, options),
+        constant === undefined ? Effect.void : Effect.catchAll(constant, (expected) => fail("key", expected))
+      )
+    },
+    apply: (request, context) =>
+      Effect.flatMap(current(context.provider), (signer) => assert(request, context, signer, header, options))
+  }
+}
+
+/** A hexadecimal thumbprint as base64url; undefined: none given; false: not one. */
+const thumbprint = (hex: string | undefined, bytes: number): string | undefined | false => {
+  if (hex === undefined) return undefined
+  const decoded = Encoding.decodeHex(hex.replace(/[:\s]/g, "").toLowerCase())
+  return Either.isRight(decoded) && decoded.right.length === bytes && Encoding.encodeBase64Url(decoded.right)
+}
+
+/** What every method with a secret has in common: where the secret comes from, and what it may look like. */
+const withSecret = (
+  method: string,
+  secret: Secret,
+  accept: (secret: string) => Either.Either<unknown, string>,
+  prove: (
+    request: TokenRequest.TokenRequest,
+    context: Context,
+    secret: Redacted.Redacted
+  ) => Effect.Effect<TokenRequest.TokenRequest, RefreshError>
+): ClientAuthentication => {
+  const checked = (given: string | Redacted.Redacted): Either.Either<Redacted.Redacted, string> => {
+    const text = Redacted.isRedacted(given) ? Redacted.value(given) : given
+    if (Text.isBlank(text) || !Text.isPlain(text)) {
+      return Either.left("a secret that is not blank and has no line breaks or other controls")
+    }
+    return Either.map(accept(text), () => (Redacted.isRedacted(given) ? given : Redacted.make(text)))
+  }
+  const now = Effect.isEffect(secret) ? undefined : checked(secret)
+  return {
+    method,
+    check: (provider) =>
+      now === undefined
+        ? Effect.void
+        : Effect.asVoid(
+            Either.mapLeft(now, (expected) => new InvalidOption({ provider, option: "clientSecret", expected }))
+          ),
+    apply: (request, context) =>
+      Effect.flatMap(
+        now !== undefined
+          ? asAssertion(context.provider, now)
+          : Effect.flatMap(secret as Effect.Effect<string | Redacted.Redacted, RefreshError>, (given) =>
+              asAssertion(context.provider, checked(given))
+            ),
+        (secret) => prove(request, context, secret)
+      )
+  }
+}
+
+const asAssertion = <A>(provider: string, effect: Effect.Effect<A, string>): Effect.Effect<A, RefreshError> =>
+  Effect.mapError(
+    effect,
+    (expected) => new RefreshError({ provider, reason: { _tag: "Assertion", description: `it takes ${expected}` } })
+  )
+
+const checkAssertion = (
+  provider: string,
+  options: AssertionOptions | undefined
+): Effect.Effect<void, InvalidOption> => {
+  const fail = (option: string, expected: string) => Effect.fail(new InvalidOption({ provider, option, expected }))
+  const lifetime = Duration.toMillis(options?.lifetime ?? 60_000)
+  if (!(lifetime >= 1_000 && lifetime <= 3_600_000)) return fail("lifetime", "from 1 second to 1 hour")
+  const { audience } = options ?? {}
+  return audience !== undefined && (Text.isBlank(audience) || !Text.isPlain(audience))
+    ? fail("audience", '"tokenEndpoint", "issuer" or text without line breaks or other controls')
+    : Effect.void
+}
+
+/** Adds a fresh assertion (RFC 7523 §3). No `nbf`: a server whose clock is behind would refuse it. */
+const assert = (
+  request: TokenRequest.TokenRequest,
+  { clientId, issuer, provider, tokenEndpoint }: Context,
+  signer: Jose.Signer,
+  header: Readonly<Record<string, string>>,
+  { audience = "tokenEndpoint", lifetime = "1 minute" }: AssertionOptions = {}
+): Effect.Effect<TokenRequest.TokenRequest, RefreshError> =>
+  Effect.gen(function* () {
+    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    if (audience === "issuer" && Option.isNone(issuer)) {
+      return yield* asAssertion(provider, Effect.fail("an issuer to be its audience, and this server's is not known"))
+    }
+    const aud =
+      audience === "tokenEndpoint"
+        ? tokenEndpoint
+        : audience === "issuer"
+          ? Option.getOrElse(issuer, () => "")
+          : audience
+    const assertion = yield* asAssertion(
+      provider,
+      Jose.sign(signer, header, {
+        iss: clientId,
+        sub: clientId,
+        aud,
+        jti: Encoding.encodeBase64Url(crypto.getRandomValues(new Uint8Array(16))),
+        iat: now,
+        exp: now + Math.ceil(Duration.toSeconds(lifetime))
+      })
+    )
+    return (
+      [
+        ["client_id", clientId],
+        ["client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"],
+        ["client_assertion", Redacted.make(assertion)]
+      ] as const
+    ).reduce<TokenRequest.TokenRequest>(
+      (request, [name, value]) => TokenRequest.withParam(request, name, value),
+      request
+    )
+  })

@@ -1,0 +1,480 @@
+/**
+ * Trading a grant for a token: the only module that talks to a token endpoint.
+ *
+ * Providers are built on it. Use it yourself for a single exchange, to give a token back, or to ask about one.
+ *
+ * @example
+ * ```ts
+ * import * as Grant from "effect-credentials/Grant"
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ *
+ * const endpoint = TokenEndpoint.make("MyProvider", {
+ *   tokenEndpoint: "https://id.example.com/token",
+ *   clientId: "me",
+ *   clientSecret: "s3cret"
+ * })
+ * const token = TokenEndpoint.exchange(endpoint, Grant.clientCredentials({ scope: ["read"] }))
+ * console.log(endpoint.provider)
+ * // MyProvider
+ * ```
+ *
+ * @module
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import * as AuthorizationServer from "./AuthorizationServer.ts"
+import * as ClientAuthentication from "./ClientAuthentication.ts"
+import { InvalidOption, RefreshError, type RefreshErrorReason, RevocationError } from "./CredentialsError.ts"
+import * as Http from "./internal/http.ts"
+import * as Text from "./internal/text.ts"
+import * as Timing from "./internal/timing.ts"
+import type { Grant } from "./protocol/Grant.ts"
+import type { Endpoint } from "./protocol/ServerMetadata.ts"
+import * as TokenRequest from "./protocol/TokenRequest.ts"
+import * as TokenResponse from "./protocol/TokenResponse.ts"
+import type { Token } from "./Token.ts"
+
+/**
+ * Where the token endpoint is, who asks, and how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options = Server & ClientAuthentication.Client & Settings
+
+/**
+ * Where the token endpoint is: a server, or only the address.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Server =
+  | {
+      /** The authorization server: its endpoints, or its issuer for discovery. */
+      readonly server: AuthorizationServer.AuthorizationServer
+      readonly tokenEndpoint?: undefined
+    }
+  | {
+      /** The token endpoint's URL, if nothing else is known of the server: https, or http on this machine. */
+      readonly tokenEndpoint: string
+      readonly server?: undefined
+    }
+
+/**
+ * How the token endpoint is asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings {
+  /** How parameters are sent: as a form, which is the standard, or as JSON, which some servers want. Default: `"form"`. */
+  readonly body?: "form" | "json" | undefined
+  /** How long one attempt may take. Default: 10 seconds. */
+  readonly attemptTimeLimit?: Duration.DurationInput | undefined
+  /** How long all attempts may take together; none is started that could not end in time. Default: 30 seconds. */
+  readonly timeLimit?: Duration.DurationInput | undefined
+  /**
+   * When to try again, if trying again may help. A `Retry-After` of the server makes the pause longer, never shorter. Default: twice, after about 500 ms and 1 s,
+   * jittered.
+   */
+  readonly retry?: Schedule.Schedule<unknown, RefreshError> | undefined
+  /** What to do if the server grants less than was asked for. Default: `"warn"`, which is a line in the log. */
+  readonly reducedScope?: "warn" | "error" | "ignore" | undefined
+}
+
+/**
+ * A token endpoint, and who we are to it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TokenEndpoint {
+  /** Whom errors, spans and log lines speak of. */
+  readonly provider: string
+  /** Where the endpoints are. */
+  readonly server: AuthorizationServer.AuthorizationServer
+  /** The client's identifier. */
+  readonly clientId: string
+  /** How the client proves who it is. */
+  readonly authentication: ClientAuthentication.ClientAuthentication
+  /** How it is asked. */
+  readonly settings: Settings
+}
+
+/**
+ * A token endpoint from a provider's options. Pure: nothing is sent, nothing is checked.
+ *
+ * @example
+ * ```ts
+ * import * as AuthorizationServer from "effect-credentials/AuthorizationServer"
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ *
+ * const server = AuthorizationServer.discover("https://id.example.com")
+ * console.log(TokenEndpoint.make("MyProvider", { server, clientId: "me" }).authentication.method)
+ * // none
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (provider: string, options: Options): TokenEndpoint => ({
+  provider,
+  server: options.server ?? AuthorizationServer.make({ token_endpoint: options.tokenEndpoint }),
+  clientId: options.clientId,
+  authentication: ClientAuthentication.fromClient(options),
+  settings: options
+})
+
+const limits = ({ attemptTimeLimit = "10 seconds", timeLimit = "30 seconds" }: Settings) => {
+  const all = Duration.toMillis(timeLimit)
+  return { all, attempt: Math.min(all, Duration.toMillis(attemptTimeLimit)) }
+}
+
+/**
+ * Fails if an option cannot work, before anything is sent: providers run it while their layer is built.
+ *
+ * @example
+ * ```ts
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect } from "effect"
+ *
+ * const endpoint = TokenEndpoint.make("MyProvider", { tokenEndpoint: "https://id.example.com/token", clientId: " " })
+ * console.log(Effect.runSync(Effect.flip(TokenEndpoint.check(endpoint))).option)
+ * // clientId
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const check = (self: TokenEndpoint): Effect.Effect<void, InvalidOption> =>
+  Effect.gen(function* () {
+    const { authentication, clientId, provider, server, settings } = self
+    const invalid = (option: string, expected: string) => new InvalidOption({ provider, option, expected })
+    yield* Effect.mapError(server.check(provider), (error) =>
+      error.option === "token_endpoint" ? invalid("tokenEndpoint", error.expected) : error
+    )
+    if (Text.isBlank(clientId) || !Text.isPlain(clientId)) {
+      return yield* invalid("clientId", "text that is not blank and has no line breaks or other controls")
+    }
+    yield* authentication.check(provider)
+    for (const option of ["attemptTimeLimit", "timeLimit"] as const) {
+      const limit = Duration.toMillis(settings[option] ?? "10 seconds")
+      if (!(limit > 0 && limit <= longest)) return yield* invalid(option, "more than nothing, and at most a day")
+    }
+  })
+
+const longest = Duration.toMillis("1 day")
+
+/**
+ * A token for a grant.
+ *
+ * **Details** – up to three attempts within the time limit, and only where another one may help: the server was not reached, took too
+ * long, or answered 408, 429, 500, 502, 503, 504, `temporarily_unavailable` or `server_error`. `Retry-After` is honoured: what does not fit in the time limit fails at once
+ * with `Unavailable`, which says how long to wait. The client's proof is made anew for every attempt.
+ *
+ * A grant that can be spent only once is sent again only if it provably was not received (connection refused, name not found), or if the server says
+ * that it did nothing (408, 429, 503). If the answer was lost the error is `Ambiguous`: the grant may be spent.
+ *
+ * Redirects are never followed, and answers over 1 MiB are refused. The span `TokenEndpoint.exchange` carries the provider's name, the grant's type and the number of
+ * attempts, nothing else; the platform's own span is off, because it shows URLs and headers.
+ *
+ * @example
+ * ```ts
+ * import * as Grant from "effect-credentials/Grant"
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect } from "effect"
+ *
+ * const endpoint = TokenEndpoint.make("MyProvider", { tokenEndpoint: "https://id.example.com/token", clientId: "me" })
+ * const program = Effect.flatMap(TokenEndpoint.exchange(endpoint, Grant.clientCredentials()), (token) =>
+ *   Effect.log(token.expiresAt))
+ * console.log(Effect.isEffect(program))
+ * // true
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc6749#section-5>
+ * @category operations
+ * @since 0.1.0
+ */
+export const exchange = (
+  self: TokenEndpoint,
+  grant: Grant,
+  options?: {
+    /** What is held now: its refresh token stays if the answer brings none. Default: nothing. */
+    readonly previous?: Option.Option<Token> | undefined
+  }
+): Effect.Effect<Token, RefreshError, HttpClient.HttpClient> => {
+  const asked = grant.params.find(([name]) => name === "scope")?.[1] ?? ""
+  const requestedScope = (Redacted.isRedacted(asked) ? "" : asked).split(" ").filter((scope) => scope !== "")
+  return send(self, "token_endpoint", TokenRequest.fromGrant(grant), grant.oneTime, (response) =>
+    TokenResponse.decode({
+      ...response,
+      requestedScope,
+      previousRefreshToken: Option.flatMap(options?.previous ?? Option.none(), (token) => token.refreshToken)
+    })
+  ).pipe(
+    Effect.tap((token) => checkScope(self, requestedScope, token)),
+    Effect.withSpan("TokenEndpoint.exchange", {
+      attributes: { provider: self.provider, grant: grant.type },
+      captureStackTrace: false
+    })
+  )
+}
+
+const checkScope = (
+  { provider, settings: { reducedScope = "warn" } }: TokenEndpoint,
+  requested: ReadonlyArray<string>,
+  token: Token
+): Effect.Effect<void, RefreshError> => {
+  const missing = requested.filter((scope) => !token.scope.includes(scope))
+  if (missing.length === 0 || reducedScope === "ignore") return Effect.void
+  const description = `the server granted less than was asked for, missing: ${missing.join(" ")}`
+  return reducedScope === "warn"
+    ? Effect.logWarning(`${provider}: ${description}`)
+    : Effect.fail(new RefreshError({ provider, reason: { _tag: "InvalidResponse", description } }))
+}
+
+/**
+ * Tells the server that a token is no longer needed (RFC 7009). A token that the server does not know counts as given back.
+ *
+ * **Details** – give the refresh token back if there is one: servers then drop its access tokens too. Fails with `RevocationError` if the server has no
+ * revocation endpoint. Tried again like {@link exchange}.
+ *
+ * @example
+ * ```ts
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const endpoint = TokenEndpoint.make("MyProvider", { tokenEndpoint: "https://id.example.com/token", clientId: "me" })
+ * const program = TokenEndpoint.revoke(endpoint, Redacted.make("s3cret"), "refresh_token")
+ * console.log(Effect.isEffect(program))
+ * // true
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc7009#section-2>
+ * @category operations
+ * @since 0.1.0
+ */
+export const revoke = (
+  self: TokenEndpoint,
+  token: Redacted.Redacted,
+  hint: "access_token" | "refresh_token"
+): Effect.Effect<void, RevocationError, HttpClient.HttpClient> =>
+  send(
+    self,
+    "revocation_endpoint",
+    TokenRequest.make([
+      ["token", token],
+      ["token_type_hint", hint]
+    ]),
+    false,
+    (response) => (response.status < 300 ? Either.void : Either.left(refused(self, TokenResponse.failureOf(response))))
+  ).pipe(
+    Effect.mapError(({ provider, reason }) => new RevocationError({ provider, reason })),
+    Effect.withSpan("TokenEndpoint.revoke", { attributes: { provider: self.provider }, captureStackTrace: false })
+  )
+
+/**
+ * What a server says about a token (RFC 7662).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Introspection {
+  /** Whether the token can be used now. */
+  readonly active: boolean
+  /** Everything that was said, `active` included: `scope`, `sub`, `exp` and more. Nothing of it for a token that is not active. */
+  readonly members: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Asks the server about a token (RFC 7662): whether it can be used, and whose it is.
+ *
+ * **Details** – fails with `InvalidResponse` if the server has no introspection endpoint, or does not say whether the token is active. Tried again like
+ * {@link exchange}.
+ *
+ * @example
+ * ```ts
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const endpoint = TokenEndpoint.make("MyProvider", { tokenEndpoint: "https://id.example.com/token", clientId: "me" })
+ * const program = TokenEndpoint.introspect(endpoint, Redacted.make("s3cret"), "access_token")
+ * console.log(Effect.isEffect(program))
+ * // true
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc7662#section-2>
+ * @category operations
+ * @since 0.1.0
+ */
+export const introspect = (
+  self: TokenEndpoint,
+  token: Redacted.Redacted,
+  hint: "access_token" | "refresh_token"
+): Effect.Effect<Introspection, RefreshError, HttpClient.HttpClient> =>
+  send(
+    self,
+    "introspection_endpoint",
+    TokenRequest.make([
+      ["token", token],
+      ["token_type_hint", hint]
+    ]),
+    false,
+    (response) =>
+      Either.mapLeft(
+        Either.flatMap(TokenResponse.members(response), (members): Either.Either<Introspection, RefreshErrorReason> =>
+          typeof members["active"] === "boolean"
+            ? Either.right({ active: members["active"], members })
+            : Either.left({
+                _tag: "InvalidResponse",
+                description: "it does not say whether the token is active",
+                status: response.status
+              })
+        ),
+        (reason) => refused(self, reason)
+      )
+  ).pipe(
+    Effect.withSpan("TokenEndpoint.introspect", { attributes: { provider: self.provider }, captureStackTrace: false })
+  )
+
+const refused = ({ provider }: TokenEndpoint, reason: RefreshErrorReason): RefreshError =>
+  new RefreshError({ provider, reason })
+
+// Attempts
+
+/** An attempt that failed, and whether another one may help and does no harm. */
+interface Failed {
+  readonly error: RefreshError
+  readonly again: boolean
+}
+
+type Decode<A> = (response: TokenResponse.TokenResponse) => Either.Either<A, RefreshError>
+
+const twice: Schedule.Schedule<unknown, RefreshError> = Schedule.exponential("500 millis").pipe(
+  Schedule.jittered,
+  Schedule.intersect(Schedule.recurs(2))
+)
+
+const send = <A>(
+  self: TokenEndpoint,
+  endpoint: Endpoint,
+  request: TokenRequest.TokenRequest,
+  oneTime: boolean,
+  decode: Decode<A>
+): Effect.Effect<A, RefreshError, HttpClient.HttpClient> =>
+  Effect.clockWith((clock) => {
+    const schedule = self.settings.retry ?? twice
+    const limit = limits(self.settings)
+    const since = Timing.instant(clock)
+    const loop = (count: number, state: unknown): Effect.Effect<A, RefreshError, HttpClient.HttpClient> =>
+      Effect.annotateCurrentSpan("attempts", count).pipe(
+        Effect.zipRight(attempt(self, endpoint, request, oneTime, decode, limit.attempt)),
+        Effect.catchAll(({ again, error }) =>
+          Effect.gen(function* () {
+            if (!again) return yield* error
+            const now = yield* Clock.currentTimeMillis
+            const [next, , decision] = yield* schedule.step(now, error, state)
+            if (ScheduleDecision.isDone(decision)) return yield* error
+            const planned = ScheduleIntervals.start(decision.intervals) - now
+            const asked =
+              error.reason._tag === "Unavailable" && error.reason.retryAfter !== undefined
+                ? Duration.toMillis(error.reason.retryAfter)
+                : 0
+            const pause = Math.max(planned, asked, 0)
+            if (Timing.elapsed(since, Timing.instant(clock)) + pause + limit.attempt > limit.all) return yield* error
+            yield* Effect.sleep(pause)
+            return yield* loop(count + 1, next)
+          })
+        )
+      )
+    return loop(1, schedule.initial)
+  })
+
+/** Answers after which another attempt may help, beside 4xx that say so. */
+const worthRetrying: ReadonlySet<number> = new Set([500, 502, 504])
+
+const attempt = <A>(
+  self: TokenEndpoint,
+  endpoint: Endpoint,
+  request: TokenRequest.TokenRequest,
+  oneTime: boolean,
+  decode: Decode<A>,
+  limit: number
+): Effect.Effect<A, Failed, HttpClient.HttpClient> =>
+  Effect.suspend(() => {
+    const { authentication, clientId, provider, server, settings } = self
+    let isSent = false
+    const failed = (reason: RefreshErrorReason, again: boolean): Failed => ({ error: refused(self, reason), again })
+    // The rule for grants that can be spent only once: whatever may have been received is not sent again.
+    const lost = (description: string, reason: RefreshErrorReason): Failed =>
+      oneTime ? failed({ _tag: "Ambiguous", description }, false) : failed(reason, true)
+
+    const unanswered = (failure: Http.Failure): Failed => {
+      const { description } = failure
+      switch (failure._tag) {
+        case "NotSent":
+          return failed({ _tag: "Transport", description }, !failure.isPermanent)
+        case "Lost":
+          return lost(description, { _tag: "Transport", description })
+        case "Refused":
+          return failed({ _tag: "InvalidResponse", description, status: failure.status }, false)
+      }
+    }
+
+    const answered = ({ reason }: RefreshError): Failed => {
+      if (reason._tag !== "Unavailable") return failed(reason, false)
+      const { status } = reason
+      // A bare 401 or 403 comes from something in between, and stays.
+      if (status < 500) return failed(reason, status !== 401 && status !== 403)
+      return status === 503
+        ? failed(reason, true)
+        : oneTime
+          ? failed({ _tag: "Ambiguous", description: `status ${status}` }, false)
+          : failed(reason, worthRetrying.has(status))
+    }
+
+    return Effect.gen(function* () {
+      const metadata = yield* Effect.mapError(server.metadata, (error) => failed(error.reason, error.isRetryable))
+      const url = metadata[endpoint]
+      if (url === undefined) {
+        return yield* Effect.fail(
+          failed({ _tag: "InvalidResponse", description: `the server has no ${endpoint}` }, false)
+        )
+      }
+      const proven = yield* Effect.mapError(
+        authentication.apply(request, {
+          provider,
+          clientId,
+          tokenEndpoint: metadata.token_endpoint,
+          issuer: server.issuer
+        }),
+        (error) => ({ error, again: error.isRetryable })
+      )
+      const { body, contentType, headers } = TokenRequest.encode(proven, settings.body ?? "form")
+      const requestedAt = yield* DateTime.now
+      isSent = true
+      const answer = yield* Effect.mapError(
+        Http.send({ method: "POST", url, headers, content: { type: contentType, body } }),
+        unanswered
+      )
+      const isEchoed = (text: string) => TokenRequest.isEchoed(proven, text)
+      return yield* Either.mapLeft(decode({ ...answer, provider, requestedAt, isEchoed }), answered)
+    }).pipe(
+      Effect.timeoutFail({
+        duration: limit,
+        onTimeout: () => {
+          const timeout: RefreshErrorReason = { _tag: "Timeout", after: Duration.millis(limit) }
+          return isSent ? lost("no answer in time", timeout) : failed(timeout, true)
+        }
+      })
+    )
+  })

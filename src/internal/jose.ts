@@ -1,0 +1,75 @@
+/**
+ * The one file that signs with jose. What goes wrong is told as what was expected, in fixed words: nothing of a key is ever in it.
+ *
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { SignJWT } from "jose/jwt/sign"
+import { importJWK, importPKCS8 } from "jose/key/import"
+import type { JWK } from "jose"
+import * as Json from "./json.ts"
+import { toPkcs8 } from "./pem.ts"
+
+/** What a private key may be given as, in the clear: PEM, JWK (an object or its JSON), or a CryptoKey. */
+export type PrivateKey = string | JsonWebKey | CryptoKey
+
+/** A key known to sign with the algorithm it is for. */
+export interface Signer {
+  readonly algorithm: string
+  readonly key: CryptoKey | Uint8Array
+}
+
+const isCryptoKey = (key: object): key is CryptoKey => "algorithm" in key && "usages" in key && "type" in key
+
+const ofJwk = async (jwk: object, algorithm: string): Promise<CryptoKey> => {
+  if (!("d" in jwk)) throw undefined
+  return (await importJWK({ ...jwk, alg: algorithm } as JWK, algorithm)) as CryptoKey
+}
+
+/** A private key, tried out once: fails with what was expected of it. */
+export const signer = (key: PrivateKey, algorithm: string): Effect.Effect<Signer, string> =>
+  Effect.gen(function* () {
+    let imported: () => Promise<CryptoKey>
+    if (typeof key === "string" && !key.trimStart().startsWith("{")) {
+      const pem = yield* toPkcs8(key)
+      imported = () => importPKCS8(pem, algorithm)
+    } else if (typeof key === "string" || !isCryptoKey(key)) {
+      const jwk = typeof key === "string" ? Json.parseObject(key) : key
+      if (jwk === undefined) return yield* Effect.fail("a private key: PEM, JWK or CryptoKey")
+      if ("alg" in jwk && jwk["alg"] !== algorithm && jwk["alg"] !== undefined)
+        return yield* Effect.fail(fitting(algorithm))
+      imported = () => ofJwk(jwk, algorithm)
+    } else imported = () => Promise.resolve(key)
+    const cryptoKey = yield* Effect.tryPromise({ try: imported, catch: () => fitting(algorithm) })
+    const { modulusLength } = cryptoKey.algorithm as { readonly modulusLength?: number }
+    if (modulusLength !== undefined && modulusLength < 2048) {
+      return yield* Effect.fail("an RSA private key of at least 2048 bits")
+    }
+    const made = { algorithm, key: cryptoKey }
+    yield* Effect.mapError(sign(made, {}, {}), () => fitting(algorithm))
+    return made
+  })
+
+const fitting = (algorithm: string): string => `a private key for ${algorithm}, allowed to sign`
+
+/** A shared secret as a signer (RFC 7518 §3.2: at least as long as the hash). */
+export const hmacSigner = (secret: string, algorithm: "HS256" | "HS384" | "HS512"): Either.Either<Signer, string> => {
+  const key = new TextEncoder().encode(secret)
+  const least = Number(algorithm.slice(2)) / 8
+  return key.length >= least
+    ? Either.right({ algorithm, key })
+    : Either.left(`a secret of at least ${least} bytes for ${algorithm}`)
+}
+
+/** A signed JWT with exactly these claims. */
+export const sign = (
+  signer: Signer,
+  header: Readonly<Record<string, string>>,
+  claims: Readonly<Record<string, unknown>>
+): Effect.Effect<string, string> =>
+  Effect.tryPromise({
+    try: () =>
+      new SignJWT(claims).setProtectedHeader({ ...header, alg: signer.algorithm, typ: "JWT" }).sign(signer.key),
+    catch: () => "a key that can sign"
+  })
