@@ -44,6 +44,14 @@ const revealing: Readonly<Record<string, string>> = {
   "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes"
 }
 
+/** The files that run code of @effect/platform: in Effect 4 it moves into effect, and then only these change. */
+const onPlatform: ReadonlyArray<string> = [
+  "AuthenticatedHttpClient.ts",
+  "Testing.ts",
+  "internal/http.ts",
+  "internal/memoryResponse.ts"
+]
+
 const bannedWords = /manager|helper|handler|service|utils?\b|(^|[^a-z])impl(?![a-z])/i
 
 /** Source text without comments that have a line of their own: examples in docstrings are no code of the file. */
@@ -156,6 +164,11 @@ describe("what sources may touch", () => {
   it("one file signs and verifies", () => {
     const signing = files.filter(({ packages }) => packages.some((name) => name.startsWith("jose")))
     expect(signing.map(({ file }) => file)).toEqual(["internal/jose.ts"])
+  })
+
+  it("code of @effect/platform runs in the listed files only; types are free", () => {
+    const running = files.filter(({ code }) => /^import (?!type\b)[^"]*"@effect\/platform\//m.test(code))
+    expect(running.map(({ file }) => file)).toEqual(onPlatform)
   })
 
   it("secrets are revealed in the listed files only", () => {
