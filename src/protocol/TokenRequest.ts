@@ -190,17 +190,20 @@ export const encode = (
  * @since 0.1.0
  */
 export const isEchoed = (self: TokenRequest, text: string): boolean => {
-  const squeezed = text.replace(/\s/g, "")
+  const squeezed = squeeze(text)
   return self.secrets.some((redacted) => {
-    const secret = Redacted.value(redacted).slice(0, 64).replace(/\s/g, "")
-    // Too short to be a secret, and in every other word.
-    if (secret.length < 4) return false
-    return [
+    const secret = Redacted.value(redacted).slice(0, 64)
+    const form = formEncoded(secret)
+    const forms = [
       secret,
-      formEncoded(secret),
-      formEncoded(secret).replaceAll("+", "%20"),
+      form,
+      form.replaceAll("+", "%20"),
       Encoding.encodeBase64(secret),
       Encoding.encodeBase64Url(secret)
-    ].some((form) => squeezed.includes(form.slice(0, 10)))
+    ]
+    // What is shorter than four characters is no secret, and in every other word.
+    return squeeze(secret).length >= 4 && forms.some((form) => squeezed.includes(squeeze(form).slice(0, 10)))
   })
 }
+
+const squeeze = (text: string): string => text.replace(/\s/g, "")
