@@ -9,7 +9,7 @@ import * as Encoding from "effect/Encoding"
 /** PKCS#8 in PEM, or what is wrong. PKCS#1 (`RSA PRIVATE KEY`) and SEC1 (`EC PRIVATE KEY`) are wrapped. */
 export const toPkcs8 = (pem: string): Either.Either<string, string> => {
   // Environment variables often hold the line breaks as two characters.
-  const blocks = pem.replaceAll("\\n", "\n").matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/g)
+  const blocks = pem.replaceAll("\\n", "\n").matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^]*?)-----END \1-----/g)
   for (const [, label, content] of blocks) {
     if (!label!.endsWith("PRIVATE KEY")) continue
     if (label === "ENCRYPTED PRIVATE KEY" || content!.includes("ENCRYPTED")) {
