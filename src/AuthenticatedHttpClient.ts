@@ -397,9 +397,15 @@ const over = <E, R>(
   let lastNames: ReadonlyArray<string> | undefined
   let lastProtected: ReadonlyArray<string | RegExp> | undefined
 
-  /** The origin of a URL if it is listed. One with a user name brings credentials of its own. */
+  /** The origin of a URL if it is listed. One with a user name brings credentials of its own; a blob has the origin of its maker. */
   const listed = (url: URL | undefined): string | undefined =>
-    url !== undefined && url.username === "" && url.password === "" && origins.has(url.origin) ? url.origin : undefined
+    url !== undefined &&
+    origins.has(url.origin) &&
+    url.protocol !== "blob:" &&
+    url.username === "" &&
+    url.password === ""
+      ? url.origin
+      : undefined
 
   /** Parameters and fragment cannot change an origin, so that the URL without them decides. */
   const listedOrigin = (request: HttpClientRequest.HttpClientRequest): string | undefined => {
