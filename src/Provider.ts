@@ -22,7 +22,8 @@
  *
  * @module
  */
-import type * as Config from "effect/Config"
+import type { HttpClient } from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import type * as ConfigProvider from "effect/ConfigProvider"
 import * as DateTime from "effect/DateTime"
@@ -36,6 +37,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Authorization from "./Authorization.ts"
+import * as AuthorizationServer from "./AuthorizationServer.ts"
 import {
   InvalidOption,
   MissingCredentials,
@@ -45,7 +47,9 @@ import {
   type TokenStoreError
 } from "./CredentialsError.ts"
 import * as Settings from "./internal/settings.ts"
+import * as Grant from "./protocol/Grant.ts"
 import * as Token from "./Token.ts"
+import * as TokenEndpoint from "./TokenEndpoint.ts"
 import { TokenStore } from "./TokenStore.ts"
 
 /**
@@ -134,10 +138,12 @@ export const make = <R = never>(
  * ```ts
  * import * as Provider from "effect-credentials/Provider"
  * import * as StaticToken from "effect-credentials/StaticToken"
- * import { Effect, Redacted } from "effect"
+ * import * as Token from "effect-credentials/Token"
+ * import { DateTime, Effect, Redacted } from "effect"
  *
  * const login = StaticToken.make({ token: Redacted.make("from a login") })
- * const provider = login.pipe(Provider.refreshable((_refreshToken, token) => Effect.succeed(token)))
+ * const provider = login.pipe(Provider.refreshable((refreshToken) =>
+ *   Effect.map(DateTime.now, (issuedAt) => Token.fromAccessToken(refreshToken, issuedAt))))
  * console.log(provider.name)
  * // StaticToken
  * ```
@@ -147,30 +153,33 @@ export const make = <R = never>(
  */
 export const refreshable: {
   <R2>(
-    refresh: (refreshToken: Redacted.Redacted, token: Token.Token) => Effect.Effect<Token.Token, RefreshError, R2>
+    refresh: (refreshToken: Redacted.Redacted) => Effect.Effect<Token.Token, RefreshError, R2>
   ): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(
     self: Provider<R>,
-    refresh: (refreshToken: Redacted.Redacted, token: Token.Token) => Effect.Effect<Token.Token, RefreshError, R2>
+    refresh: (refreshToken: Redacted.Redacted) => Effect.Effect<Token.Token, RefreshError, R2>
   ): Provider<R | R2>
 } = dual(
   2,
   <R, R2>(
     self: Provider<R>,
-    refresh: (refreshToken: Redacted.Redacted, token: Token.Token) => Effect.Effect<Token.Token, RefreshError, R2>
+    refresh: (refreshToken: Redacted.Redacted) => Effect.Effect<Token.Token, RefreshError, R2>
   ): Provider<R | R2> =>
     make<R | R2>({
       ...self,
       acquire: (need) =>
-        Option.match(Option.all([Option.flatMap(need.previous, (token) => token.refreshToken), need.previous]), {
-          onNone: () => self.acquire(need),
-          onSome: ([refreshToken, token]) =>
-            Effect.catchIf(
-              refresh(refreshToken, token) as Effect.Effect<Token.Token, RefreshError, R | R2>,
-              ({ reason }) => reason._tag === "Rejected" && reason.code === "invalid_grant",
-              () => self.acquire({ ...need, previous: Option.none() })
-            )
-        })
+        Option.match(
+          Option.flatMap(need.previous, (token) => token.refreshToken),
+          {
+            onNone: () => self.acquire(need),
+            onSome: (refreshToken) =>
+              Effect.catchIf(
+                refresh(refreshToken) as Effect.Effect<Token.Token, RefreshError, R | R2>,
+                ({ reason }) => reason._tag === "Rejected" && reason.code === "invalid_grant",
+                () => self.acquire({ ...need, previous: Option.none() })
+              )
+          }
+        )
     })
 )
 
@@ -327,6 +336,91 @@ export const orElse: {
 )
 
 /**
+ * The options of a provider that offers grants to a token endpoint.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GrantOptions = TokenEndpoint.Options &
+  Grant.Target & {
+    /** How tokens go on a request. Default: `Authorization.bearer`. */
+    readonly authorization?: Authorization.Authorization | undefined
+  }
+
+/**
+ * A provider for any grant that a token endpoint accepts. It checks the options, refreshes with the refresh token once it holds one, revokes (RFC
+ * 7009: the refresh token first, then the access token) and derives a key for stores.
+ *
+ * @example
+ * ```ts
+ * import * as Grant from "effect-credentials/Grant"
+ * import * as Provider from "effect-credentials/Provider"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const password = Provider.fromGrant(
+ *   "Password",
+ *   { tokenEndpoint: "https://id.example.com/token", clientId: "app" },
+ *   () => Effect.succeed(Grant.make("password", { username: "ada", password: Redacted.make("s3cret") })),
+ *   { subject: "ada" }
+ * )
+ * console.log(password.name)
+ * // Password
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromGrant = <R = never>(
+  name: string,
+  options: GrantOptions,
+  grant: (need: Need) => Effect.Effect<Grant.Grant, RefreshError, R>,
+  more?: {
+    /** Whom the tokens are for, if that is not the client alone: a part of the key. Default: nobody else. */
+    readonly subject?: string | undefined
+    /** Whether refresh tokens are spent. `false` for grants that can be offered again as well. Default: true. */
+    readonly refreshes?: boolean | undefined
+  }
+): Provider<R | HttpClient> => {
+  const endpoint = TokenEndpoint.make(name, options)
+  const provider = make<R | HttpClient>({
+    name,
+    acquire: (need) => Effect.flatMap(grant(need), (grant) => TokenEndpoint.exchange(endpoint, grant)),
+    key: Option.map(issuerOf(endpoint, options), (issuer) =>
+      JSON.stringify([
+        name,
+        issuer,
+        options.clientId,
+        more?.subject ?? null,
+        Array.from(options.scope ?? []).sort(),
+        options.audience ?? null,
+        options.resource ?? null
+      ])
+    ),
+    authorization: options.authorization ?? Authorization.bearer,
+    timeLimit: Duration.decode(options.timeLimit ?? "30 seconds"),
+    revoke: (token) =>
+      Effect.zipRight(
+        Option.match(token.refreshToken, {
+          onNone: () => Effect.void,
+          onSome: (refreshToken) => TokenEndpoint.revoke(endpoint, refreshToken, "refresh_token")
+        }),
+        TokenEndpoint.revoke(endpoint, token.accessToken, "access_token")
+      ),
+    check: Effect.zipRight(
+      TokenEndpoint.check(endpoint),
+      Option.match(Grant.check(name, options), { onNone: () => Effect.void, onSome: Effect.fail })
+    )
+  })
+  return more?.refreshes === false
+    ? provider
+    : refreshable(provider, (refreshToken) => TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken)))
+}
+
+/** Who issues the tokens, as far as that is known without asking. */
+const issuerOf = (endpoint: TokenEndpoint.TokenEndpoint, options: TokenEndpoint.Options): Option.Option<string> =>
+  Option.orElse(endpoint.server.issuer, () => Option.fromNullable(options.tokenEndpoint))
+
+/**
  * The first of several providers that is configured at all. One that is half configured stops the search: somebody meant it.
  *
  * @example
@@ -431,4 +525,109 @@ export const fromConfig = <A extends object, R>(
   return sources === undefined || sources.length === 0
     ? Effect.configProviderWith(load)
     : sources.map(load).reduce((found, next) => Effect.catchTag(found, "MissingCredentials", () => next))
+}
+
+/**
+ * Where the settings of a provider that offers grants are found.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GrantConfig {
+  /** The token endpoint's URL. Default: `TOKEN_URL`, unless `issuer` is given. */
+  readonly tokenEndpoint?: Config.Config<string> | undefined
+  /** The issuer, for discovery, in place of the token endpoint. Default: `ISSUER`, where there is no `TOKEN_URL`. */
+  readonly issuer?: Config.Config<string> | undefined
+  /** The client's identifier. Default: `CLIENT_ID`. */
+  readonly clientId?: Config.Config<string> | undefined
+  /** The client's secret. Not looked for if `authentication` is given as an option. Default: `CLIENT_SECRET`. */
+  readonly clientSecret?: Config.Config<Redacted.Redacted> | undefined
+  /** What the tokens should allow, separated by spaces; may be absent. Default: `SCOPE`. */
+  readonly scope?: Config.Config<string> | undefined
+  /** Whom the tokens are for. Default: not looked for. */
+  readonly audience?: Config.Config<string> | undefined
+}
+
+/**
+ * The options that never come from configuration.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GrantRest = Omit<
+  GrantOptions,
+  "server" | "tokenEndpoint" | "clientId" | "clientSecret" | "scope" | "audience"
+>
+
+/**
+ * A provider that offers grants, from configuration: {@link GrantConfig} says where it looks. For provider modules; applications
+ * use their `fromConfig` and `layerConfig`.
+ *
+ * @example
+ * ```ts
+ * import * as ClientCredentials from "effect-credentials/ClientCredentials"
+ * import * as Provider from "effect-credentials/Provider"
+ * import type { HttpClient } from "@effect/platform"
+ * import { ConfigProvider, Effect } from "effect"
+ *
+ * const provider = Provider.fromGrantConfig<object, HttpClient.HttpClient>("Mine", ClientCredentials.make, { settings: {}, isPublic: true })
+ * const environment = ConfigProvider.fromMap(new Map([["CLIENT_ID", "me"]]))
+ * console.log(Effect.runSync(Effect.flip(Effect.withConfigProvider(provider, environment))).message)
+ * // Mine is half configured: CLIENT_ID is set, TOKEN_URL or ISSUER is missing
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromGrantConfig = <A extends object, R>(
+  name: string,
+  make: (options: GrantOptions & A) => Provider<R>,
+  more: {
+    /** What else the provider needs. */
+    readonly settings: Configured<A>
+    /** Whether the client may go without a secret. */
+    readonly isPublic: boolean
+    /** Where the rest is found. Default: as {@link GrantConfig} says. */
+    readonly config?: GrantConfig | undefined
+    /** What does not come from configuration. Default: nothing. */
+    readonly options?: GrantRest | undefined
+  }
+): Effect.Effect<Provider<R>, MissingCredentials | PartialCredentials | InvalidOption> => {
+  const { config, isPublic, options, settings } = more
+  const tokenEndpoint = Config.map(config?.tokenEndpoint ?? Config.string("TOKEN_URL"), (tokenEndpoint) => ({
+    tokenEndpoint
+  }))
+  const issuer = Config.map(config?.issuer ?? Config.string("ISSUER"), (issuer) => ({
+    server: AuthorizationServer.discover(issuer)
+  }))
+  const either: Config.Config<TokenEndpoint.Server> = Config.orElse(tokenEndpoint, () => issuer)
+  const secret = Config.map(config?.clientSecret ?? Config.redacted("CLIENT_SECRET"), Option.some)
+  return fromConfig(
+    name,
+    {
+      where: config?.issuer !== undefined ? issuer : config?.tokenEndpoint !== undefined ? tokenEndpoint : either,
+      clientId: config?.clientId ?? Config.string("CLIENT_ID"),
+      clientSecret:
+        options?.authentication !== undefined
+          ? Config.succeed(Option.none())
+          : isPublic
+            ? Config.withDefault(secret, Option.none())
+            : secret,
+      scope: Config.withDefault(
+        Config.map(config?.scope ?? Config.string("SCOPE"), (scopes) =>
+          scopes.split(" ").filter((scope) => scope !== "")
+        ),
+        []
+      ),
+      audience: config?.audience ?? Config.succeed(undefined),
+      ...(settings as Configured<object>)
+    },
+    ({ where, clientSecret, ...found }) =>
+      make({
+        ...options,
+        ...found,
+        ...where,
+        ...(Option.isSome(clientSecret) ? { clientSecret: clientSecret.value } : {})
+      } as GrantOptions & A)
+  )
 }

@@ -206,19 +206,18 @@ const longest = Duration.toMillis("1 day")
  */
 export const exchange = (
   self: TokenEndpoint,
-  grant: Grant,
-  options?: {
-    /** What is held now: its refresh token stays if the answer brings none. Default: nothing. */
-    readonly previous?: Option.Option<Token> | undefined
-  }
+  grant: Grant
 ): Effect.Effect<Token, RefreshError, HttpClient.HttpClient> => {
   const asked = grant.params.find(([name]) => name === "scope")?.[1] ?? ""
+  // A refresh token that is not replaced stays in use (RFC 6749 §6).
+  const spent = grant.params.find((param): param is [string, Redacted.Redacted] =>
+    param[0] === "refresh_token" && Redacted.isRedacted(param[1]))?.[1]
   const requestedScope = (Redacted.isRedacted(asked) ? "" : asked).split(" ").filter((scope) => scope !== "")
   return send(self, "token_endpoint", TokenRequest.fromGrant(grant), grant.oneTime, (response) =>
     TokenResponse.decode({
       ...response,
       requestedScope,
-      previousRefreshToken: Option.flatMap(options?.previous ?? Option.none(), (token) => token.refreshToken)
+      previousRefreshToken: Option.fromNullable(spent)
     })
   ).pipe(
     Effect.tap((token) => checkScope(self, requestedScope, token)),

@@ -1,0 +1,40 @@
+/**
+ * Access tokens that stay fresh, on every request: OAuth 2.0 credentials for Effect.
+ *
+ * Everything but what is for tests (`effect-credentials/Testing`). Each module also has a path of its own, for a smaller graph.
+ *
+ * @example
+ * ```ts
+ * import { AuthenticatedHttpClient, ClientCredentials } from "effect-credentials"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ *
+ * const Api = AuthenticatedHttpClient.layer({ origins: ["https://api.example.com"] }).pipe(
+ *   Layer.provide(ClientCredentials.layerConfig()),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * console.log(Layer.isLayer(Api))
+ * // true
+ * ```
+ *
+ * @module
+ */
+export * as AuthenticatedHttpClient from "./AuthenticatedHttpClient.ts"
+export * as Authorization from "./Authorization.ts"
+export * as AuthorizationServer from "./AuthorizationServer.ts"
+export * as ClientAuthentication from "./ClientAuthentication.ts"
+export * as Credentials from "./Credentials.ts"
+export * as CredentialsError from "./CredentialsError.ts"
+export * as Jwt from "./Jwt.ts"
+export * as Grant from "./protocol/Grant.ts"
+export * as ServerMetadata from "./protocol/ServerMetadata.ts"
+export * as TokenRequest from "./protocol/TokenRequest.ts"
+export * as TokenResponse from "./protocol/TokenResponse.ts"
+export * as Provider from "./Provider.ts"
+export * as ClientCredentials from "./providers/ClientCredentials.ts"
+export * as RefreshToken from "./providers/RefreshToken.ts"
+export * as StaticToken from "./providers/StaticToken.ts"
+export * as TokenFactory from "./providers/TokenFactory.ts"
+export * as Token from "./Token.ts"
+export * as TokenEndpoint from "./TokenEndpoint.ts"
+export * as TokenStore from "./TokenStore.ts"

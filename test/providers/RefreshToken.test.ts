@@ -1,0 +1,162 @@
+import type * as HttpClient from "@effect/platform/HttpClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/TestClock"
+import * as AuthorizationServer from "../../src/AuthorizationServer.ts"
+import * as Credentials from "../../src/Credentials.ts"
+import * as Provider from "../../src/Provider.ts"
+import * as RefreshToken from "../../src/providers/RefreshToken.ts"
+import * as Testing from "../../src/Testing.ts"
+import * as TokenStore from "../../src/TokenStore.ts"
+import { show } from "../support/engine.ts"
+import { contract } from "./contract.ts"
+
+const clients = [{ clientId: "me", clientSecret: "c4nary" }]
+const secretOf = (refreshToken: Option.Option<Redacted.Redacted>) => Redacted.value(Option.getOrThrow(refreshToken))
+
+/** A server, and a refresh token of somebody who has logged in. */
+const loggedIn = (options?: Testing.Options) =>
+  Effect.suspend(() => {
+    const server = Testing.authorizationServer({ clients, ...options })
+    return Effect.map(server.login({ clientId: "me" }), (token) => ({
+      server,
+      options: {
+        tokenEndpoint: server.tokenEndpoint.url,
+        clientId: "me",
+        clientSecret: "c4nary",
+        refreshToken: Option.getOrThrow(token.refreshToken)
+      }
+    }))
+  })
+
+/** The refresh tokens that were offered, in order. */
+const offered = (server: Testing.TestServer) =>
+  server.tokenEndpoint.requests.map(({ parameters }) => parameters["refresh_token"])
+
+describe("RefreshToken", () => {
+  const { server, options } = Effect.runSync(loggedIn({ rotation: false }))
+  contract<HttpClient.HttpClient>({
+    name: "RefreshToken",
+    make: () => RefreshToken.make(options),
+    failing: () => RefreshToken.make({ ...options, refreshToken: "c4nary-unknown" }),
+    secrets: ["c4nary", Redacted.value(options.refreshToken)],
+    provide: (effect) => Effect.scoped(Effect.provide(effect, server.layer))
+  })
+
+  it.scoped("spends each rotated refresh token once, and never the first again", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({ rotation: true, lifetime: "5 minutes" })
+      yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(RefreshToken.make(options))
+        for (let i = 0; i < 5; i++) {
+          yield* credentials.token
+          yield* TestClock.adjust("5 minutes")
+        }
+      }).pipe(Effect.provide(server.layer))
+      assert.strictEqual(offered(server).length, 5)
+      assert.strictEqual(new Set(offered(server)).size, 5)
+      assert.strictEqual(server.reuseDetected, 0)
+    })
+  )
+
+  it.scoped("keeps the refresh token where the server sends no other (S044)", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({ rotation: false })
+      yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(RefreshToken.make(options))
+        const token = yield* credentials.token
+        assert.strictEqual(secretOf(token.refreshToken), Redacted.value(options.refreshToken))
+        yield* credentials.renew(token)
+      }).pipe(Effect.provide(server.layer))
+      assert.deepStrictEqual(offered(server), [
+        Redacted.value(options.refreshToken),
+        Redacted.value(options.refreshToken)
+      ])
+    })
+  )
+
+  it.scoped("a lost answer is ambiguous, and the token is not sent a second time by itself (S071)", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({ rotation: true })
+      server.tokenEndpoint.answerNext({ lost: "answer" })
+      const error = yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(RefreshToken.make(options))
+        return yield* Effect.flip(credentials.token)
+      }).pipe(Effect.provide(server.layer))
+      assert.strictEqual(error.reason._tag, "Ambiguous")
+      assert.isFalse(error.isRetryable)
+      assert.strictEqual(server.tokenEndpoint.requests.length, 1)
+    })
+  )
+
+  it.scoped("with a store, a restart offers the token that was issued last", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({ rotation: true, lifetime: "5 minutes" })
+      const provider = RefreshToken.make(options).pipe(Provider.persisted())
+      const restart = Effect.scoped(Effect.flatMap(Credentials.make(provider), (credentials) => credentials.token))
+      yield* Effect.gen(function* () {
+        const first = yield* restart
+        assert.strictEqual(show(yield* restart), show(first))
+        for (let i = 0; i < 3; i++) {
+          yield* TestClock.adjust("5 minutes")
+          yield* restart
+        }
+      }).pipe(Effect.provide(server.layer), Effect.provide(TokenStore.layerMemory()))
+      assert.strictEqual(offered(server).length, 4)
+      assert.strictEqual(server.reuseDetected, 0)
+    })
+  )
+
+  it.scoped("gives back the refresh token before the access token", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({ rotation: true })
+      yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(
+          RefreshToken.make({
+            ...options,
+            tokenEndpoint: undefined,
+            server: AuthorizationServer.discover(server.issuer)
+          })
+        )
+        yield* credentials.token
+        yield* credentials.revoke
+      }).pipe(Effect.provide(server.layer))
+      assert.deepStrictEqual(
+        server.revocationEndpoint.requests.map(({ parameters }) => parameters["token_type_hint"]),
+        ["refresh_token", "access_token"]
+      )
+    })
+  )
+
+  it.effect("a blank refresh token fails the layer", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn()
+      const error = yield* Effect.flip(
+        Effect.scoped(Credentials.make(RefreshToken.make({ ...options, refreshToken: " " })))
+      ).pipe(Effect.provide(server.layer))
+      assert.deepStrictEqual([error._tag, error.option], ["InvalidOption", "refreshToken"])
+    })
+  )
+
+  it.effect("reads REFRESH_TOKEN, and a public client needs no secret", () =>
+    Effect.gen(function* () {
+      const load = (variables: Record<string, string>) =>
+        Effect.either(
+          Effect.withConfigProvider(
+            RefreshToken.fromConfig(),
+            ConfigProvider.fromMap(new Map(Object.entries(variables)))
+          )
+        )
+      const complete = yield* load({ REFRESH_TOKEN: "r", TOKEN_URL: "https://id.test/token", CLIENT_ID: "me" })
+      assert.strictEqual(complete._tag, "Right")
+      const partial = yield* load({ REFRESH_TOKEN: "r", CLIENT_SECRET: "s" })
+      assert.strictEqual(
+        partial._tag === "Left" ? partial.left.message : "",
+        "RefreshToken is half configured: CLIENT_SECRET, REFRESH_TOKEN are set, TOKEN_URL or ISSUER, CLIENT_ID are missing"
+      )
+    })
+  )
+})
