@@ -41,7 +41,8 @@ const revealing: Readonly<Record<string, string>> = {
   "Jwt.ts": "reads the claims",
   "Token.ts": "encodes a token for a store, and says whether it can be sent",
   "protocol/Grant.ts": "drops what is blank",
-  "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes"
+  "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes",
+  "providers/RefreshToken.ts": "refuses a blank one"
 }
 
 /** The files that run code of @effect/platform: in Effect 4 it moves into effect, and then only these change. */
