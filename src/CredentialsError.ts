@@ -6,6 +6,20 @@
  * and whose message says what to do about it. All of them are schemas, so they cross RPC and workers as JSON, and none
  * ever holds a secret, a request or somebody else's error as its `cause`.
  *
+ * @example
+ * ```ts
+ * import { RefreshError } from "effect-credentials/CredentialsError"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.fail(
+ *   new RefreshError({ provider: "RefreshToken", reason: { _tag: "Rejected", code: "invalid_grant", status: 400 } })
+ * ).pipe(
+ *   Effect.catchTag("RefreshError", (error) => Effect.succeed(error.isRetryable ? "try again later" : "log in again"))
+ * )
+ * console.log(Effect.runSync(program))
+ * // log in again
+ * ```
+ *
  * @module
  */
 import * as Duration from "effect/Duration"

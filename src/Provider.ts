@@ -439,30 +439,36 @@ const issuerOf = (endpoint: TokenEndpoint.TokenEndpoint, options: TokenEndpoint.
  * @category combinators
  * @since 0.1.0
  */
-export const firstConfigured = <const Links extends ReadonlyArray<Effect.Effect<Provider<any>, any>>>(
-  first: Links[number],
-  ...rest: Links
+export const firstConfigured = <
+  const Links extends readonly [
+    Effect.Effect<Provider<any>, MissingCredentials | PartialCredentials | InvalidOption>,
+    ...ReadonlyArray<Effect.Effect<Provider<any>, MissingCredentials | PartialCredentials | InvalidOption>>
+  ]
+>(
+  ...links: Links
 ): Effect.Effect<
-  Provider<Links[number] extends Effect.Effect<Provider<infer R>, any> ? R : never>,
+  Provider<Effect.Effect.Success<Links[number]> extends Provider<infer R> ? R : never>,
   Effect.Effect.Error<Links[number]>
-> =>
-  rest.reduce(
-    (found: Effect.Effect<Provider<any>, any>, next) =>
-      Effect.catchIf(
-        found,
-        (error) => error instanceof MissingCredentials,
-        (none) =>
-          Effect.mapError(next, (error) =>
-            error instanceof MissingCredentials
-              ? new MissingCredentials({
-                  provider: `${none.provider} or ${error.provider}`,
-                  missing: [...none.missing, ...error.missing]
-                })
-              : error
-          )
+> => {
+  type Link = Effect.Effect<Provider<any>, Effect.Effect.Error<Links[number]>>
+  const [first, ...rest] = links as unknown as readonly [Link, ...ReadonlyArray<Link>]
+  return rest.reduce(
+    (found, next) =>
+      Effect.catchAll(found, (none) =>
+        none instanceof MissingCredentials
+          ? (Effect.mapError(next, (error) =>
+              error instanceof MissingCredentials
+                ? new MissingCredentials({
+                    provider: `${none.provider} or ${error.provider}`,
+                    missing: [...none.missing, ...error.missing]
+                  })
+                : error
+            ) as Link)
+          : Effect.fail(none)
       ),
     first
   )
+}
 
 /**
  * A provider's settings, each one told where to find it.

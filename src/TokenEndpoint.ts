@@ -210,8 +210,9 @@ export const exchange = (
 ): Effect.Effect<Token, RefreshError, HttpClient.HttpClient> => {
   const asked = grant.params.find(([name]) => name === "scope")?.[1] ?? ""
   // A refresh token that is not replaced stays in use (RFC 6749 §6).
-  const spent = grant.params.find((param): param is [string, Redacted.Redacted] =>
-    param[0] === "refresh_token" && Redacted.isRedacted(param[1]))?.[1]
+  const spent = grant.params.find(
+    (param): param is [string, Redacted.Redacted] => param[0] === "refresh_token" && Redacted.isRedacted(param[1])
+  )?.[1]
   const requestedScope = (Redacted.isRedacted(asked) ? "" : asked).split(" ").filter((scope) => scope !== "")
   return send(self, "token_endpoint", TokenRequest.fromGrant(grant), grant.oneTime, (response) =>
     TokenResponse.decode({

@@ -68,10 +68,13 @@ export const withoutRedirects = <E, R>(self: HttpClient.HttpClient.With<E, R>): 
 /** Sends it, once. */
 export const send = (call: Call): Effect.Effect<Answer, Failure, HttpClient.HttpClient> =>
   Effect.gen(function* () {
-    // The address as the client's own preprocessing left it: it may have put a gateway before it.
-    let sentTo = call.url
+    // The address as the client's own preprocessing left it: it may have put a gateway before it. Whoever sends decides about
+    // other attempts, so a retry policy of the client's own gets no second one.
+    let sentTo: string | undefined
     const client = (yield* HttpClient.HttpClient).pipe(
-      HttpClient.tapRequest((request) => Effect.sync(() => (sentTo = request.url))),
+      HttpClient.tapRequest((request): Effect.Effect<void, Repeated> =>
+        sentTo === undefined ? Effect.sync(() => void (sentTo = request.url)) : Effect.fail({ _tag: "Repeated" })
+      ),
       withoutRedirects,
       HttpClient.withTracerDisabledWhen(() => true)
     )

@@ -10,6 +10,7 @@ export type Proof =
   | "connection refused"
   | "name not found"
   | "no route to it"
+  | "connection not made"
   | "connection timed out"
   | "its certificate was not accepted"
 
@@ -39,14 +40,17 @@ const connecting: Readonly<Record<string, Proof>> = {
   EHOSTUNREACH: "no route to it",
   ENETUNREACH: "no route to it",
   EADDRNOTAVAIL: "no route to it",
+  ECONNRESET: "connection not made",
   ETIMEDOUT: "connection timed out"
 }
 
-/** Deno's fetch gives no code, only a text. */
+/** Deno's fetch gives no code, only a text; Node has no code of its own for a TLS handshake that broke off. */
 const texts: ReadonlyArray<readonly [pattern: RegExp, proof: Proof]> = [
   [/client error \(Connect\).*(dns error|failed to lookup address)/is, "name not found"],
   [/client error \(Connect\).*connection refused/is, "connection refused"],
-  [/client error \(Connect\).*invalid peer certificate/is, "its certificate was not accepted"]
+  [/client error \(Connect\).*invalid peer certificate/is, "its certificate was not accepted"],
+  [/client error \(Connect\)/i, "connection not made"],
+  [/^Client network socket disconnected before secure TLS connection was established$/, "connection not made"]
 ]
 
 /** Why a request that failed with `cause` was never sent, or undefined if it may have been. */

@@ -34,7 +34,7 @@ export const recheckEvery = 1_000
 export const nap = 60_000
 
 /** Nothing an authorization server says makes a token live longer than this. */
-export const maxLifetime = 10 * 365 * 86_400_000
+export const maxLifetime: number = 10 * 365 * 86_400_000
 
 /** The early-renewal window before the expiry: at most `ahead`, and never more than a fifth of the token's life. */
 export const renewalWindow = (lifetime: number, ahead: number): number => Math.max(0, Math.min(ahead, lifetime * 0.2))
