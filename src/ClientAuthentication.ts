@@ -218,8 +218,8 @@ export const clientSecretPost = (secret: Secret): ClientAuthentication =>
  * @since 0.1.0
  */
 export interface AssertionOptions {
-  /** Whom the assertion is for: the token endpoint, the issuer, or another exact string. Default: `"tokenEndpoint"`. */
-  readonly audience?: "tokenEndpoint" | "issuer" | (string & {}) | undefined
+  /** Whom the assertion is for: `"tokenEndpoint"`, `"issuer"`, or another exact string. Default: `"tokenEndpoint"`. */
+  readonly audience?: string | undefined
   /** How long an assertion is valid, from 1 second to 1 hour. Default: 1 minute. */
   readonly lifetime?: Duration.DurationInput | undefined
 }

@@ -44,26 +44,45 @@ export type Failure =
 const largest = 1_048_576
 
 /**
- * A client that fetches without following redirects and without caches. Preprocessing runs inside the client's own context, so this is
- * merged over the `RequestInit` that its layer was given (a proxy, say) and does not replace it.
+ * A client whose requests run in a changed context. Preprocessing runs inside the client's own context, so this sees what the client's
+ * layer was given (a proxy in `RequestInit`, a `Fetch`) and can add to it, where providing it from outside would replace it.
  */
-export const withoutRedirects = <E, R>(self: HttpClient.HttpClient.With<E, R>): HttpClient.HttpClient.With<E, R> =>
-  self.pipe(
-    HttpClient.mapRequestEffect((request) =>
-      Effect.as(
-        FiberRef.update(FiberRef.currentContext, (context) =>
-          Context.add(context, FetchHttpClient.RequestInit, {
-            ...context.unsafeMap.get(FetchHttpClient.RequestInit.key),
-            redirect: "manual",
-            cache: "no-store"
-          })
-        ),
-        request
-      )
-    ),
-    // Puts the caller's own context back afterwards.
-    HttpClient.transformResponse(Effect.mapInputContext(identity<Context.Context<any>>))
+const within =
+  (change: (context: Context.Context<never>) => Context.Context<any>) =>
+  <E, R>(self: HttpClient.HttpClient.With<E, R>): HttpClient.HttpClient.With<E, R> =>
+    self.pipe(
+      HttpClient.mapRequestEffect((request) =>
+        Effect.as(
+          FiberRef.update(FiberRef.currentContext, (context) => change(context)),
+          request
+        )
+      ),
+      // Puts the caller's own context back afterwards.
+      HttpClient.transformResponse(Effect.mapInputContext(identity<Context.Context<any>>))
+    )
+
+/** A client that fetches without following redirects and without caches. */
+export const withoutRedirects: <E, R>(self: HttpClient.HttpClient.With<E, R>) => HttpClient.HttpClient.With<E, R> =
+  within((context) =>
+    Context.add(context, FetchHttpClient.RequestInit, {
+      ...context.unsafeMap.get(FetchHttpClient.RequestInit.key),
+      redirect: "manual",
+      cache: "no-store"
+    })
   )
+
+/** Deno's fetch sends a request again by itself when the connection closes without an answer, unless its body is a Blob or a stream. */
+const fetchingOnce: <E, R>(self: HttpClient.HttpClient.With<E, R>) => HttpClient.HttpClient.With<E, R> = within(
+  (context) => {
+    const fetch: typeof globalThis.fetch = context.unsafeMap.get(FetchHttpClient.Fetch.key) ?? globalThis.fetch
+    return Context.add(context, FetchHttpClient.Fetch, (input, init) =>
+      fetch(
+        input,
+        init?.body instanceof Uint8Array ? { ...init, body: new Blob([init.body as Uint8Array<ArrayBuffer>]) } : init
+      )
+    )
+  }
+)
 
 /** Sends it, once. */
 export const send = (call: Call): Effect.Effect<Answer, Failure, HttpClient.HttpClient> =>
@@ -76,6 +95,7 @@ export const send = (call: Call): Effect.Effect<Answer, Failure, HttpClient.Http
         sentTo === undefined ? Effect.sync(() => void (sentTo = request.url)) : Effect.fail({ _tag: "Repeated" })
       ),
       withoutRedirects,
+      fetchingOnce,
       HttpClient.withTracerDisabledWhen(() => true)
     )
     const response = yield* Effect.mapError(
@@ -85,10 +105,10 @@ export const send = (call: Call): Effect.Effect<Answer, Failure, HttpClient.Http
           body: call.content === undefined ? HttpBody.empty : HttpBody.text(call.content.body, call.content.type)
         })
       ),
-      failureOf
+      (error) => failureOf(error, sentTo)
     )
     const refuse = (description: string): Failure => ({ _tag: "Refused", description, status: response.status })
-    if (originOf(response.request.url) !== originOf(sentTo)) {
+    if (originOf(response.request.url) !== originOf(sentTo ?? call.url)) {
       return yield* Effect.fail(refuse("it came from another origin: the HttpClient must not follow redirects"))
     }
     if (response.status < 200 || (response.status >= 300 && response.status < 400)) {
@@ -105,12 +125,19 @@ export const send = (call: Call): Effect.Effect<Answer, Failure, HttpClient.Http
 
 const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : url)
 
-const failureOf = (error: HttpClientError.HttpClientError): Failure => {
+/** The client tried to send it once more by itself. */
+interface Repeated {
+  readonly _tag: "Repeated"
+}
+
+const failureOf = (error: HttpClientError.HttpClientError | Repeated, sentTo?: string): Failure => {
+  if (error._tag === "Repeated") return { _tag: "Lost", description: "the first attempt failed" }
   if (error._tag === "ResponseError") return { _tag: "Lost", description: "the answer broke off" }
   if (error.reason !== "Transport") {
     return { _tag: "NotSent", description: "the request could not be made", isPermanent: true }
   }
-  const proof = neverSent(error.cause)
+  // What a client that follows redirects failed to reach proves nothing about where it was before.
+  const proof = error.request.url === sentTo ? neverSent(error.cause) : undefined
   return proof === undefined
     ? { _tag: "Lost", description: "the connection was lost" }
     : { _tag: "NotSent", description: proof, isPermanent: proof === "its certificate was not accepted" }

@@ -15,34 +15,38 @@ export type Proof =
   | "its certificate was not accepted"
 
 /** Error codes that occur only while connecting: Node's own, those of undici (Node's fetch) and of Bun. */
-const codes: Readonly<Record<string, Proof>> = {
-  ECONNREFUSED: "connection refused",
-  ConnectionRefused: "connection refused",
-  ENOTFOUND: "name not found",
-  EAI_AGAIN: "name not found",
-  EAI_NODATA: "name not found",
-  EAI_NONAME: "name not found",
-  UND_ERR_CONNECT_TIMEOUT: "connection timed out",
-  CERT_HAS_EXPIRED: "its certificate was not accepted",
-  CERT_NOT_YET_VALID: "its certificate was not accepted",
-  CERT_REVOKED: "its certificate was not accepted",
-  CERT_UNTRUSTED: "its certificate was not accepted",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate was not accepted",
-  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate was not accepted",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate was not accepted",
-  UNABLE_TO_GET_ISSUER_CERT: "its certificate was not accepted",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate was not accepted",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate was not accepted"
-}
+const codes: ReadonlyMap<string, Proof> = new Map(
+  Object.entries<Proof>({
+    ECONNREFUSED: "connection refused",
+    ConnectionRefused: "connection refused",
+    ENOTFOUND: "name not found",
+    EAI_AGAIN: "name not found",
+    EAI_NODATA: "name not found",
+    EAI_NONAME: "name not found",
+    UND_ERR_CONNECT_TIMEOUT: "connection timed out",
+    CERT_HAS_EXPIRED: "its certificate was not accepted",
+    CERT_NOT_YET_VALID: "its certificate was not accepted",
+    CERT_REVOKED: "its certificate was not accepted",
+    CERT_UNTRUSTED: "its certificate was not accepted",
+    DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate was not accepted",
+    ERR_TLS_CERT_ALTNAME_INVALID: "its certificate was not accepted",
+    SELF_SIGNED_CERT_IN_CHAIN: "its certificate was not accepted",
+    UNABLE_TO_GET_ISSUER_CERT: "its certificate was not accepted",
+    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate was not accepted",
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate was not accepted"
+  })
+)
 
 /** These also occur on a connection that was made: they prove something only if it was `connect` that failed. */
-const connecting: Readonly<Record<string, Proof>> = {
-  EHOSTUNREACH: "no route to it",
-  ENETUNREACH: "no route to it",
-  EADDRNOTAVAIL: "no route to it",
-  ECONNRESET: "connection not made",
-  ETIMEDOUT: "connection timed out"
-}
+const connecting: ReadonlyMap<string, Proof> = new Map(
+  Object.entries<Proof>({
+    EHOSTUNREACH: "no route to it",
+    ENETUNREACH: "no route to it",
+    EADDRNOTAVAIL: "no route to it",
+    ECONNRESET: "connection not made",
+    ETIMEDOUT: "connection timed out"
+  })
+)
 
 /** Deno's fetch gives no code, only a text; Node has no code of its own for a TLS handshake that broke off. */
 const texts: ReadonlyArray<readonly [pattern: RegExp, proof: Proof]> = [
@@ -57,14 +61,14 @@ const texts: ReadonlyArray<readonly [pattern: RegExp, proof: Proof]> = [
 export const neverSent = (cause: unknown, depth = 0): Proof | undefined => {
   if (!(cause instanceof Error) || depth > 4) return undefined
   const { code, errors, syscall } = cause as { code?: unknown; errors?: unknown; syscall?: unknown }
-  if (typeof code === "string") {
-    const proof = codes[code] ?? (syscall === "connect" ? connecting[code] : undefined)
-    if (proof !== undefined) return proof
-  }
   // One attempt per address: all of them have to have failed.
   if (Array.isArray(errors) && errors.length > 0) {
     const proofs = errors.map((error) => neverSent(error, depth + 1))
     return proofs.includes(undefined) ? undefined : proofs[0]
+  }
+  if (typeof code === "string") {
+    const proof = codes.get(code) ?? (syscall === "connect" ? connecting.get(code) : undefined)
+    if (proof !== undefined) return proof
   }
   return texts.find(([pattern]) => pattern.test(cause.message))?.[1] ?? neverSent(cause.cause, depth + 1)
 }

@@ -34,28 +34,39 @@ import * as Jwt from "../Jwt.ts"
 import * as Token from "../Token.ts"
 
 /**
- * An answer of the token endpoint, and what has to be known to read it.
+ * An answer of an authorization server.
  *
  * @category models
  * @since 0.1.0
  */
-export interface TokenResponse {
-  /** Whom errors speak of. */
-  readonly provider: string
+export interface Answer {
   /** The HTTP status. */
   readonly status: number
   /** The HTTP headers, their names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>
   /** The body, as it came. */
   readonly body: string
+  /** When the request was sent: what the server dates counts from here, unless it shows its own clock. Default: not known. */
+  readonly requestedAt?: DateTime.Utc | undefined
+  /** Whether a text quotes a secret of the request, and is better not repeated. Default: no text does. */
+  readonly isEchoed?: ((text: string) => boolean) | undefined
+}
+
+/**
+ * An answer of the token endpoint, and what has to be known to read it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TokenResponse extends Answer {
+  /** Whom errors speak of. */
+  readonly provider: string
   /** When the request was sent: lifetimes count from here. */
   readonly requestedAt: DateTime.Utc
   /** The scope that was asked for: a server that grants all of it need not repeat it. Default: none. */
   readonly requestedScope?: ReadonlyArray<string> | undefined
   /** The refresh token held before: it stays unless the answer brings another (RFC 6749 §6). Default: none. */
   readonly previousRefreshToken?: Option.Option<Redacted.Redacted> | undefined
-  /** Whether a text quotes a secret of the request, and is better not repeated. Default: no text does. */
-  readonly isEchoed?: ((text: string) => boolean) | undefined
 }
 
 type Members = Readonly<Record<string, unknown>>
@@ -120,9 +131,7 @@ export const decode = (response: TokenResponse): Either.Either<Token.Token, Refr
  * @category decoding
  * @since 0.1.0
  */
-export const members = (
-  response: Pick<TokenResponse, "status" | "headers" | "body" | "requestedAt" | "isEchoed">
-): Either.Either<Readonly<Record<string, unknown>>, RefreshErrorReason> => {
+export const members = (response: Answer): Either.Either<Readonly<Record<string, unknown>>, RefreshErrorReason> => {
   const { status } = response
   const body = parse(response)
   const error = body === undefined ? undefined : Json.member(body, "error")
@@ -149,18 +158,14 @@ export const members = (
  * @category decoding
  * @since 0.1.0
  */
-export const failureOf = (
-  response: Pick<TokenResponse, "status" | "headers" | "body" | "isEchoed"> & {
-    readonly requestedAt?: DateTime.Utc | undefined
-  }
-): RefreshErrorReason => failure(response, parse(response) ?? {})
+export const failureOf = (response: Answer): RefreshErrorReason => failure(response, parse(response) ?? {})
 
 const invalid = (description: string, status: number): Either.Either<never, RefreshErrorReason> =>
   Either.left({ _tag: "InvalidResponse", description, status })
 
 // Reading a body
 
-const mediaType = (headers: TokenResponse["headers"]): string =>
+const mediaType = (headers: Answer["headers"]): string =>
   (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase()
 
 const isJson = (type: string): boolean =>
@@ -168,13 +173,13 @@ const isJson = (type: string): boolean =>
 
 const isForm = (type: string): boolean => type === "application/x-www-form-urlencoded"
 
-const parse = ({ body, headers }: Pick<TokenResponse, "body" | "headers">): Members | undefined => {
+const parse = ({ body, headers }: Answer): Members | undefined => {
   const type = mediaType(headers)
   if (isForm(type)) return Object.fromEntries(new URLSearchParams(body))
   return isJson(type) ? Json.parseObject(body) : undefined
 }
 
-const unreadable = ({ body, headers, isEchoed }: Pick<TokenResponse, "body" | "headers" | "isEchoed">): string => {
+const unreadable = ({ body, headers, isEchoed }: Answer): string => {
   const type = mediaType(headers)
   if (Text.isBlank(body)) return "an empty body"
   if (isJson(type) || isForm(type)) return "not a JSON object"
@@ -196,12 +201,7 @@ const loginCodes: ReadonlySet<string> = new Set([
   "rapt_required"
 ])
 
-const failure = (
-  response: Pick<TokenResponse, "status" | "headers" | "body" | "isEchoed"> & {
-    readonly requestedAt?: DateTime.Utc | undefined
-  },
-  members: Members
-): RefreshErrorReason => {
+const failure = (response: Answer, members: Members): RefreshErrorReason => {
   const { isEchoed = () => false, status } = response
   const word = (value: unknown): string | undefined =>
     typeof value === "string" && value.length <= 64 && Text.isWord(value) && !isEchoed(value) ? value : undefined
