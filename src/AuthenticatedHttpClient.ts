@@ -457,28 +457,23 @@ const over = <E, R>(
     if (origin === undefined) return Effect.succeed(final)
     for (const name of authorization.names) if (name in final.headers) return Effect.succeed(final)
 
-    const use = (token: Token.Token) =>
-      Effect.withFiberRuntime<HttpClientRequest.HttpClientRequest, RefreshError>((fiber) => {
-        if (token !== lastSendable) {
-          if (!Token.isSendable(token)) {
-            const description = "the access token has characters that cannot be sent"
-            return new RefreshError({ provider: credentials.name, reason: { _tag: "InvalidResponse", description } })
-          }
-          lastSendable = token
+    const use = (token: Token.Token): Effect.Effect<HttpClientRequest.HttpClientRequest, RefreshError> => {
+      if (token !== lastSendable) {
+        if (!Token.isSendable(token)) {
+          const description = "the access token has characters that cannot be sent"
+          return new RefreshError({ provider: credentials.name, reason: { _tag: "InvalidResponse", description } })
         }
-        const headers = authorization.headers(token, origin)
-        let request = final
-        for (const name in headers) request = HttpClientRequest.setHeader(request, name, headers[name]!)
-        if (request === final) return Effect.succeed(final)
-        attempt.token = token
-        attempt.final = final
-        // Here and not around the request: only here the client's own layer has put in its RequestInit (a proxy, say).
-        const context = fiber.getFiberRef(FiberRef.currentContext)
-        const manual = withManualRedirects(context)
-        return manual === context
-          ? Effect.succeed(request)
-          : Effect.as(FiberRef.set(FiberRef.currentContext, manual), request)
-      })
+        lastSendable = token
+      }
+      const headers = authorization.headers(token, origin)
+      let request = final
+      for (const name in headers) request = HttpClientRequest.setHeader(request, name, headers[name]!)
+      if (request === final) return Effect.succeed(final)
+      attempt.token = token
+      attempt.final = final
+      // Here and not around the request: only here the client's own layer has put in its RequestInit (a proxy, say).
+      return FiberRef.modify(FiberRef.currentContext, (context) => [request, withManualRedirects(context)])
+    }
 
     const { renewed } = attempt
     attempt.renewed = undefined

@@ -37,7 +37,6 @@ import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Authorization from "./Authorization.ts"
-import * as AuthorizationServer from "./AuthorizationServer.ts"
 import {
   InvalidOption,
   MissingCredentials,
@@ -562,7 +561,7 @@ export interface GrantConfig {
  */
 export type GrantRest = Omit<
   GrantOptions,
-  "server" | "tokenEndpoint" | "clientId" | "clientSecret" | "scope" | "audience"
+  "server" | "tokenEndpoint" | "issuer" | "clientId" | "clientSecret" | "scope" | "audience"
 >
 
 /**
@@ -603,9 +602,7 @@ export const fromGrantConfig = <A extends object, R>(
   const tokenEndpoint = Config.map(config?.tokenEndpoint ?? Config.string("TOKEN_URL"), (tokenEndpoint) => ({
     tokenEndpoint
   }))
-  const issuer = Config.map(config?.issuer ?? Config.string("ISSUER"), (issuer) => ({
-    server: AuthorizationServer.discover(issuer)
-  }))
+  const issuer = Config.map(config?.issuer ?? Config.string("ISSUER"), (issuer) => ({ issuer }))
   const either: Config.Config<TokenEndpoint.Server> = Config.orElse(tokenEndpoint, () => issuer)
   const secret = Config.map(config?.clientSecret ?? Config.redacted("CLIENT_SECRET"), Option.some)
   return fromConfig(

@@ -52,21 +52,29 @@ import type { Token } from "./Token.ts"
 export type Options = Server & ClientAuthentication.Client & Settings
 
 /**
- * Where the token endpoint is: a server, or only the address.
+ * Where the token endpoint is: known by its address, found by the issuer's discovery, or part of a server.
  *
  * @category models
  * @since 0.1.0
  */
 export type Server =
   | {
-      /** The authorization server: its endpoints, or its issuer for discovery. */
-      readonly server: AuthorizationServer.AuthorizationServer
-      readonly tokenEndpoint?: undefined
-    }
-  | {
       /** The token endpoint's URL, if nothing else is known of the server: https, or http on this machine. */
       readonly tokenEndpoint: string
+      readonly issuer?: undefined
       readonly server?: undefined
+    }
+  | {
+      /** The issuer: its endpoints are discovered when the first one is needed. */
+      readonly issuer: string
+      readonly tokenEndpoint?: undefined
+      readonly server?: undefined
+    }
+  | {
+      /** The authorization server, with all its endpoints. */
+      readonly server: AuthorizationServer.AuthorizationServer
+      readonly tokenEndpoint?: undefined
+      readonly issuer?: undefined
     }
 
 /**
@@ -128,11 +136,18 @@ export interface TokenEndpoint {
  */
 export const make = (provider: string, options: Options): TokenEndpoint => ({
   provider,
-  server: options.server ?? AuthorizationServer.make({ token_endpoint: options.tokenEndpoint }),
+  server: serverOf(options),
   clientId: options.clientId,
   authentication: ClientAuthentication.fromClient(options),
   settings: options
 })
+
+const serverOf = (options: Server): AuthorizationServer.AuthorizationServer =>
+  options.server !== undefined
+    ? options.server
+    : options.issuer !== undefined
+      ? AuthorizationServer.discover(options.issuer)
+      : AuthorizationServer.make({ token_endpoint: options.tokenEndpoint })
 
 const limits = ({ attemptTimeLimit = "10 seconds", timeLimit = "30 seconds" }: Settings) => {
   const all = Duration.toMillis(timeLimit)

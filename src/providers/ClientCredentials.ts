@@ -48,12 +48,11 @@ export type Options = Provider.GrantOptions
  *
  * @example
  * ```ts
- * import * as AuthorizationServer from "effect-credentials/AuthorizationServer"
  * import * as ClientCredentials from "effect-credentials/ClientCredentials"
  * import { Redacted } from "effect"
  *
  * const provider = ClientCredentials.make({
- *   server: AuthorizationServer.discover("https://id.example.com"),
+ *   issuer: "https://id.example.com",
  *   clientId: "my-service",
  *   clientSecret: Redacted.make("s3cret")
  * })

@@ -108,7 +108,7 @@ export const make = (options: Options): Provider.Provider<HttpClient> => {
  * import { Effect } from "effect"
  *
  * const server = Testing.authorizationServer()
- * const CredentialsLive = RefreshToken.layer({ tokenEndpoint: server.tokenEndpoint, clientId: "me", refreshToken: "unknown" })
+ * const CredentialsLive = RefreshToken.layer({ tokenEndpoint: server.tokenEndpoint.url, clientId: "me", refreshToken: "unknown" })
  * const program = Effect.flatMap(Credentials.Credentials, (credentials) => credentials.token)
  * Effect.runPromise(Effect.flip(program.pipe(Effect.provide(CredentialsLive), Effect.provide(server.layer)))).then((error) =>
  *   console.log(error._tag === "RefreshError" && error.reason._tag))

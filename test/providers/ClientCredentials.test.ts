@@ -142,6 +142,8 @@ describe("ClientCredentials", () => {
         ["tokenEndpoint", { tokenEndpoint: "https://user:pass@id.example.com/token" }],
         ["tokenEndpoint", { tokenEndpoint: "https://id.exa\nmple.com/token" }],
         ["tokenEndpoint", { tokenEndpoint: "" }],
+        ["issuer", { tokenEndpoint: undefined, issuer: "http://id.example.com" }],
+        ["issuer", { tokenEndpoint: undefined, issuer: "id.example.com" }],
         ["clientId", { clientId: " " }],
         ["clientId", { clientId: "a\r\nb" }],
         ["clientSecret", { clientSecret: "" }],
