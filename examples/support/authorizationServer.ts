@@ -1,0 +1,101 @@
+/** A real, certified authorization server (oidc-provider) on this machine, for examples and tests. Everything it knows is in memory. */
+import { Effect, type Scope } from "effect"
+import { listen } from "./listen.ts"
+
+// It greets everybody with advice for production, and with a warning where it has not been certified to run. Errors stay.
+for (const level of ["info", "warn"] as const) {
+  const log = console[level]
+  console[level] = (...data) => {
+    if (!/oidc-provider (NOTICE|WARNING): /.test(String(data[0]))) log(...data)
+  }
+}
+const { Provider } = await import("oidc-provider")
+
+/** How the server behaves. */
+export interface Options {
+  /** The clients, as metadata of OpenID Connect Dynamic Client Registration 1.0 §2. */
+  readonly clients: ReadonlyArray<Readonly<Record<string, unknown>>>
+  /** How long an access token lives, in seconds. Default: 60. */
+  readonly accessTokenSeconds?: number
+  /** Whether a refresh token works only once. Default: true. */
+  readonly rotates?: boolean
+  /** Whether its metadata is only where RFC 8414 says, not where OpenID Connect Discovery does. Default: both. */
+  readonly onlyOAuthMetadata?: boolean
+}
+
+/** A running server. */
+export interface AuthorizationServer {
+  readonly issuer: string
+  readonly tokenEndpoint: string
+  readonly revocationEndpoint: string
+  readonly introspectionEndpoint: string
+  /** How many requests the token endpoint has had so far. */
+  readonly tokenRequests: () => number
+  /** Whether an access token is good now: what an API has to know. */
+  readonly accepts: (accessToken: string) => Promise<boolean>
+  /** A refresh token, as if a person had just logged in. */
+  readonly issueRefreshToken: (clientId: string, scope: string) => Promise<string>
+}
+
+/** Starts a server that runs until the scope closes. */
+export const authorizationServer = (options: Options): Effect.Effect<AuthorizationServer, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let tokenRequests = 0
+    // An issuer is an address: the server listens before the provider exists.
+    const issuer = yield* listen((request, response) => {
+      if (request.method === "POST" && request.url === "/token") tokenRequests++
+      if (options.onlyOAuthMetadata === true && request.url === "/.well-known/openid-configuration") {
+        response.writeHead(404).end()
+      } else handle(request, response)
+    })
+    const provider = create(issuer, options)
+    const handle = provider.callback()
+    return {
+      issuer,
+      tokenEndpoint: `${issuer}/token`,
+      revocationEndpoint: `${issuer}/token/revocation`,
+      introspectionEndpoint: `${issuer}/token/introspection`,
+      tokenRequests: () => tokenRequests,
+      accepts: async (accessToken) =>
+        [await provider.ClientCredentials.find(accessToken), await provider.AccessToken.find(accessToken)].some(
+          (known) => known !== undefined
+        ),
+      issueRefreshToken: async (clientId, scope) => {
+        const client = await provider.Client.find(clientId)
+        const grant = new provider.Grant({ accountId, clientId })
+        grant.addOIDCScope(scope)
+        const grantId = await grant.save()
+        return new provider.RefreshToken({ accountId, client, grantId, gty: "authorization_code", scope }).save()
+      }
+    }
+  })
+
+const accountId = "ada"
+
+const create = (issuer: string, { accessTokenSeconds = 60, clients, rotates = true }: Options) =>
+  new Provider(issuer, {
+    clients,
+    scopes: ["api", "offline_access", "openid"],
+    findAccount: () => ({ accountId, claims: () => ({ sub: accountId }) }),
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      introspection: { enabled: true, allowedPolicy: () => true },
+      revocation: { enabled: true, allowedPolicy: () => true }
+    },
+    enabledJWA: { clientAuthSigningAlgValues: signingAlgorithms },
+    rotateRefreshToken: rotates,
+    ttl: {
+      AccessToken: accessTokenSeconds,
+      ClientCredentials: accessTokenSeconds,
+      IdToken: accessTokenSeconds,
+      Grant: 3600,
+      RefreshToken: 3600
+    },
+    // The server counts in whole seconds, which takes up to one off a token's life: APIs allow for that.
+    clockTolerance: 1
+  }).on("server_error", (_, error) => console.error(`authorization server: ${error.stack}`))
+
+const signingAlgorithms = ["HS", "RS", "PS", "ES"]
+  .flatMap((family) => [256, 384, 512].map((bits) => `${family}${bits}`))
+  .concat("EdDSA")
