@@ -262,9 +262,10 @@ describe("Credentials and the clocks", () => {
     assert.isAtMost(Math.max(...perSecond.values()), 300)
     assert.isAtMost(Math.max(...leads), 60_000)
     assert.isAtLeast(Math.min(...leads), 10_000)
-    const short = Array.from({ length: 100 }, (_, n) => Timing.renewalLead(2_000, 60_000, n / 100))
-    assert.isAtMost(Math.max(...short), 400)
-    assert.isAtLeast(Math.min(...short), 200)
+    // Servers that count in whole seconds end a token up to a second early.
+    const short = Array.from({ length: 100 }, (_, n) => Timing.renewalLead(6_000, 60_000, n / 100))
+    assert.isAtMost(Math.max(...short), 1_200)
+    assert.isAtLeast(Math.min(...short), 1_000)
   })
 
   it.scoped("each token gets its own jitter, from Effect's Random", () =>

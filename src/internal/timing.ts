@@ -41,11 +41,13 @@ export const renewalWindow = (lifetime: number, ahead: number): number => Math.m
 
 /**
  * How long before its expiry a token is renewed. `jitter` (0 to 1) moves the moment into the window, so that a fleet does
- * not renew in the same second; half the window, or 10 s if that is less, always remains for the renewal itself.
+ * not renew in the same second. Half the window, or 10 s if that is less, always remains for the renewal itself; so does a second where
+ * the window has it, because many servers count in whole seconds.
  */
 export const renewalLead = (lifetime: number, ahead: number, jitter: number): number => {
   const window = renewalWindow(lifetime, ahead)
-  return window - jitter * (window - Math.min(window / 2, 10_000))
+  const least = Math.min(window, Math.max(1_000, Math.min(window / 2, 10_000)))
+  return window - jitter * (window - least)
 }
 
 /** The least time between two renewals of one credential. An unknown, zero, negative or absurd lifetime counts as long. */
