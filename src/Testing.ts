@@ -7,19 +7,22 @@
  *
  * @example
  * ```ts
+ * import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+ * import * as ClientCredentials from "effect-credentials/ClientCredentials"
  * import * as Testing from "effect-credentials/Testing"
- * import { HttpClient, HttpClientRequest } from "@effect/platform"
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  *
- * const server = Testing.authorizationServer({ clients: [{ clientId: "app", clientSecret: "s3cret" }] })
- * const login = HttpClientRequest.post(server.tokenEndpoint.url).pipe(
- *   HttpClientRequest.basicAuth("app", "s3cret"),
- *   HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "read" }),
- *   HttpClient.execute,
- *   Effect.flatMap((response) => response.text)
+ * const client = { clientId: "app", clientSecret: "s3cret" }
+ * const server = Testing.authorizationServer({ clients: [client] })
+ * const ApiLive = AuthenticatedHttpClient.layer({ origins: [server.api.url] }).pipe(
+ *   Layer.provide(ClientCredentials.layer({ tokenEndpoint: server.tokenEndpoint.url, ...client })),
+ *   Layer.provide(server.layer)
  * )
- * console.log(Effect.runSync(login.pipe(Effect.provide(server.layer))))
- * // {"access_token":"at-1","token_type":"Bearer","expires_in":3600,"scope":"read"}
+ * const call = Effect.flatMap(AuthenticatedHttpClient.AuthenticatedHttpClient, (http) => http.get(server.api.url))
+ * server.api.answerNext({ status: 401 })
+ * const { status } = await Effect.runPromise(Effect.provide(call, ApiLive))
+ * console.log(status, server.api.requests.length, server.issued.length)
+ * // 200 2 2
  * ```
  *
  * @module
