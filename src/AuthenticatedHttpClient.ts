@@ -10,7 +10,8 @@
  * origins, ten at most, by the rules of the Fetch standard; one that leads elsewhere is returned to you as the 3xx that it is.
  *
  * **Gotchas** – the client given to it must not follow redirects by itself (`HttpClient.followRedirects` below it does, with all
- * headers). Where one did, requests fail with `CrossOriginRedirect`. Clients that fetch are told not to.
+ * headers). Where one did, requests fail with `CrossOriginRedirect`. Clients that fetch are told not to; where you wrap one in
+ * `HttpClient.transform` first, provide its `RequestInit` to the program too, not to its layer alone.
  *
  * @example
  * ```ts

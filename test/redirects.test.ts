@@ -7,7 +7,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as fc from "fast-check"
 import * as http from "node:http"
@@ -147,6 +147,22 @@ for (const [name, layer] of layers) {
       }).pipe(Effect.provide(layer))
     )
 
+    it.scopedLive("a client wrapped in HttpClient.transform does not follow either (S001)", () =>
+      Effect.gen(function* () {
+        const b = yield* server(() => ({ status: 200 }))
+        const a = yield* server(() => ({ status: 302, headers: { location: b.origin } }))
+        const client = yield* Effect.flatMap(HttpClient.HttpClient, (client) =>
+          AuthenticatedHttpClient.make(
+            HttpClient.transform(client, (effect) => effect),
+            fakeCredentials({ authorization }),
+            { origins: [a.origin] }
+          )
+        )
+        const response = yield* client.get(a.origin)
+        assert.deepStrictEqual([response.status, b.hits.length], [302, 0])
+      }).pipe(Effect.provide(layer))
+    )
+
     for (const status of [301, 302, 303, 307, 308])
       it.scopedLive(`${status} within the listed origins is followed, each hop with its own header`, () =>
         Effect.gen(function* () {
@@ -184,19 +200,17 @@ for (const [name, layer] of layers) {
 
     it.scopedLive("a chain that leaves and would come back ends where it leaves (S008)", () =>
       Effect.gen(function* () {
-        const hits: Array<string> = []
-        const b = yield* server(() => (hits.push("b"), { status: 302, headers: { location: a.origin } }))
-        const a: { origin: `http://${string}`; hits: Array<Hit> } = yield* server(({ url }) =>
-          url === "/"
-            ? { status: 302, headers: { location: "/out" } }
-            : { status: 302, headers: { location: b.origin } }
-        )
+        const addresses = { a: "" }
+        const b = yield* server(() => ({ status: 302, headers: { location: addresses.a } }))
+        const a = yield* server(({ url }) => ({
+          status: 302,
+          headers: { location: url === "/" ? "/out" : b.origin }
+        }))
+        addresses.a = a.origin
         const client = yield* built([a.origin], fakeCredentials({ authorization }))
         const response = yield* client.get(a.origin)
-        assert.deepStrictEqual(
-          [response.status, response.headers["location"], hits, a.hits.length],
-          [302, b.origin, [], 2]
-        )
+        assert.deepStrictEqual([response.status, response.headers["location"]], [302, b.origin])
+        assert.deepStrictEqual([a.hits.length, b.hits.length], [2, 0])
       }).pipe(Effect.provide(layer))
     )
 
