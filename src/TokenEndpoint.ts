@@ -139,7 +139,14 @@ export const make = (provider: string, options: Options): TokenEndpoint => ({
   server: serverOf(options),
   clientId: options.clientId,
   authentication: ClientAuthentication.fromClient(options),
-  settings: options
+  // Nothing else of the options: a secret given as a plain string must not be found in here.
+  settings: {
+    body: options.body,
+    attemptTimeLimit: options.attemptTimeLimit,
+    timeLimit: options.timeLimit,
+    retry: options.retry,
+    reducedScope: options.reducedScope
+  }
 })
 
 const serverOf = (options: Server): AuthorizationServer.AuthorizationServer =>

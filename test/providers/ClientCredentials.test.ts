@@ -5,11 +5,13 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import { inspect } from "node:util"
 import * as AuthorizationServer from "../../src/AuthorizationServer.ts"
 import * as ClientAuthentication from "../../src/ClientAuthentication.ts"
 import * as Credentials from "../../src/Credentials.ts"
 import * as ClientCredentials from "../../src/providers/ClientCredentials.ts"
 import * as Testing from "../../src/Testing.ts"
+import * as TokenEndpoint from "../../src/TokenEndpoint.ts"
 import { show } from "../support/engine.ts"
 import { contract } from "./contract.ts"
 
@@ -174,6 +176,13 @@ describe("ClientCredentials", () => {
       }
     })
   )
+
+  it("a secret given as a plain string is not found in the recipe or its endpoint (S037)", () => {
+    const plain = { tokenEndpoint: "https://id.test/token", clientId: "me", clientSecret: "c4nary" }
+    for (const value of [ClientCredentials.make(plain), TokenEndpoint.make("Mine", plain)]) {
+      assert.notInclude(inspect(value, { depth: 20, showHidden: true }) + JSON.stringify(value), "c4nary")
+    }
+  })
 
   it.effect("two that differ in anything never share a key", () =>
     Effect.sync(() => {
