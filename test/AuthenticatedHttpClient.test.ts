@@ -647,6 +647,17 @@ describe("redirects", () => {
     })
   )
 
+  it.effect("to a listed origin that gets no header end there: its 401 renews nothing (S293)", () =>
+    Effect.gen(function* () {
+      const files = "https://files.example.com"
+      const { client, sent } = answering(redirect(`${files}/a`), unauthorized())
+      const credentials = fakeCredentials({ authorization: Authorization.byOrigin({ [api]: Authorization.bearer }) })
+      const response = yield* over(client, credentials, { origins: [api, files] }).get(me)
+      assert.deepStrictEqual([response.status, sent()], [401, ["Bearer t1", undefined]])
+      assert.strictEqual(credentials.count.renew, 0)
+    })
+  )
+
   it.effect("a base URL below us is not applied again, and a 401 behind a redirect is answered there", () =>
     Effect.gen(function* () {
       const { client, seen, sent } = answering(redirect("/v2/a"), unauthorized(), redirect("/v3/a"), unauthorized())
