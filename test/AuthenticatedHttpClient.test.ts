@@ -471,7 +471,7 @@ describe("failures", () => {
     })
   )
 
-  it.effect("interrupting a request leaves the caller's services as they were (S300)", () =>
+  it.effect("interrupting a request neither renews nor asks again (S300)", () =>
     Effect.gen(function* () {
       const credentials = fakeCredentials()
       const never = HttpClient.make(() => Effect.never)
