@@ -254,6 +254,13 @@ export const make = <R>(
     const ahead = yield* duration(provider.name, "renewAhead", options?.renewAhead ?? "1 minute")
     const defaultLifetime = yield* duration(provider.name, "defaultLifetime", options?.defaultLifetime ?? Infinity)
     yield* provider.check
+    if (Option.isSome(provider.authorization.problem)) {
+      return yield* new InvalidOption({
+        provider: provider.name,
+        option: "authorization",
+        expected: provider.authorization.problem.value
+      })
+    }
     const runtime = yield* Effect.runtime<R>()
 
     let held: Held | undefined

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as Authorization from "../src/Authorization.ts"
 import * as Credentials from "../src/Credentials.ts"
 import type { RefreshError, RefreshErrorReason } from "../src/CredentialsError.ts"
 import { counting, type CountingOptions, show, withoutJitter } from "./support/engine.ts"
@@ -564,6 +565,8 @@ describe("Credentials", () => {
         Effect.scoped(Credentials.make(counting().provider, { renewAhead: "soon" as Duration.DurationInput }))
       )
       assert.strictEqual(error.option, "renewAhead")
+      const unsendable = counting({ rest: { authorization: Authorization.header("x key") } }).provider
+      assert.strictEqual((yield* Effect.flip(Effect.scoped(Credentials.make(unsendable)))).option, "authorization")
     })
   )
 })
