@@ -485,14 +485,22 @@ describe("a mistake in the options is told without its value (S017)", () => {
 
   it("and so is one about headers", () => {
     const authorization = Authorization.withHeaders(Authorization.bearer, { "x-key": broken(header) })
-    const program = Effect.gen(function* () {
-      const credentials = yield* Credentials.make(StaticToken.make({ token: factory, authorization }))
-      const server = makeServer()
-      return yield* Effect.flip(AuthenticatedHttpClient.make(server.client, credentials, { origins: [server.api.url] }))
-    })
-    const error = Effect.runSync(Effect.scoped(program))
-    expect([error._tag, error.option]).toEqual(["InvalidOption", "authorization"])
-    expect(scan(printed("error", error))).toEqual([])
+    const refused = (own: StaticToken.Options, options: { readonly authorization?: Authorization.Authorization }) =>
+      Effect.gen(function* () {
+        const credentials = yield* Credentials.make(StaticToken.make(own))
+        const server = makeServer()
+        return yield* AuthenticatedHttpClient.make(server.client, credentials, {
+          origins: [server.api.url],
+          ...options
+        })
+      }).pipe(Effect.scoped, Effect.flip, Effect.runSync)
+    for (const error of [
+      refused({ token: factory, authorization }, {}),
+      refused({ token: factory }, { authorization })
+    ]) {
+      expect([error._tag, error.option]).toEqual(["InvalidOption", "authorization"])
+      expect(scan(printed("error", error))).toEqual([])
+    }
   })
 
   it("and so is one in the configuration", async () => {
