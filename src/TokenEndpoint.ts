@@ -230,16 +230,20 @@ export const exchange = (
   self: TokenEndpoint,
   grant: Grant
 ): Effect.Effect<Token, RefreshError, HttpClient.HttpClient> => {
-  const asked = grant.params.find(([name]) => name === "scope")?.[1] ?? ""
+  const param = (name: string) => {
+    const value = grant.params.find((param) => param[0] === name)?.[1]
+    return Redacted.isRedacted(value) ? undefined : value
+  }
   // A refresh token that is not replaced stays in use (RFC 6749 §6).
   const spent = grant.params.find(
     (param): param is [string, Redacted.Redacted] => param[0] === "refresh_token" && Redacted.isRedacted(param[1])
   )?.[1]
-  const requestedScope = (Redacted.isRedacted(asked) ? "" : asked).split(" ").filter((scope) => scope !== "")
+  const requestedScope = (param("scope") ?? "").split(" ").filter((scope) => scope !== "")
   return send(self, "token_endpoint", TokenRequest.fromGrant(grant), grant.oneTime, (response) =>
     TokenResponse.decode({
       ...response,
       requestedScope,
+      requestedTokenType: param("requested_token_type"),
       previousRefreshToken: Option.fromNullable(spent)
     })
   ).pipe(

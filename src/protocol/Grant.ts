@@ -87,6 +87,7 @@ const reserved: ReadonlySet<string> = new Set([
   "password",
   "redirect_uri",
   "refresh_token",
+  "requested_token_type",
   "resource",
   "scope",
   "state",
@@ -179,6 +180,120 @@ export const refreshToken = (
     readonly oneTime?: boolean | undefined
   }
 ): Grant => make("refresh_token", { refresh_token: token }, target)
+
+/**
+ * A kind of token (RFC 8693 §3), or the URI of another one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TokenType = keyof typeof tokenTypes | (string & {})
+
+const tokenTypes = {
+  accessToken: "urn:ietf:params:oauth:token-type:access_token",
+  refreshToken: "urn:ietf:params:oauth:token-type:refresh_token",
+  idToken: "urn:ietf:params:oauth:token-type:id_token",
+  saml1: "urn:ietf:params:oauth:token-type:saml1",
+  saml2: "urn:ietf:params:oauth:token-type:saml2",
+  jwt: "urn:ietf:params:oauth:token-type:jwt"
+} as const
+
+/**
+ * The URI of a kind of token (RFC 8693 §3). What is not one of ours is one already.
+ *
+ * @example
+ * ```ts
+ * import * as Grant from "effect-credentials/Grant"
+ *
+ * console.log(Grant.tokenTypeUri("idToken"))
+ * // urn:ietf:params:oauth:token-type:id_token
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const tokenTypeUri = (type: TokenType): string =>
+  Object.hasOwn(tokenTypes, type) ? tokenTypes[type as keyof typeof tokenTypes] : type
+
+/**
+ * Somebody's token for another one (RFC 8693 §2.1).
+ *
+ * @example
+ * ```ts
+ * import * as Grant from "effect-credentials/Grant"
+ * import { Redacted } from "effect"
+ *
+ * const grant = Grant.tokenExchange({ subjectToken: Redacted.make("s3cret"), subjectTokenType: "jwt" })
+ * console.log(grant.params.map(([name]) => name))
+ * // [ 'subject_token', 'subject_token_type' ]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const tokenExchange = (
+  options: Target & {
+    /** Whom the new token is for: a token of theirs. */
+    readonly subjectToken: Redacted.Redacted
+    /** What that token is. */
+    readonly subjectTokenType: TokenType
+    /** Who acts for them: a token of that party. Default: not sent. */
+    readonly actorToken?: Redacted.Redacted | undefined
+    /** What that token is. Needed where there is one. */
+    readonly actorTokenType?: TokenType | undefined
+    /** What the new token should be. Default: the server decides, an access token. */
+    readonly requestedTokenType?: TokenType | undefined
+  }
+): Grant => {
+  const uri = (type: TokenType | undefined) => (type === undefined ? undefined : tokenTypeUri(type))
+  return make(
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    {
+      subject_token: options.subjectToken,
+      subject_token_type: uri(options.subjectTokenType),
+      actor_token: options.actorToken,
+      actor_token_type: options.actorToken === undefined ? undefined : uri(options.actorTokenType),
+      requested_token_type: uri(options.requestedTokenType)
+    },
+    options
+  )
+}
+
+/**
+ * A signed assertion that speaks for somebody (RFC 7523 §2.1).
+ *
+ * @example
+ * ```ts
+ * import * as Grant from "effect-credentials/Grant"
+ * import { Redacted } from "effect"
+ *
+ * console.log(Grant.jwtBearer(Redacted.make("s3cret")).type)
+ * // urn:ietf:params:oauth:grant-type:jwt-bearer
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const jwtBearer = (assertion: Redacted.Redacted, target?: Target): Grant =>
+  make("urn:ietf:params:oauth:grant-type:jwt-bearer", { assertion }, target)
+
+/**
+ * A person's name and password (RFC 6749 §4.3).
+ *
+ * @example
+ * ```ts
+ * import * as Grant from "effect-credentials/Grant"
+ * import { Redacted } from "effect"
+ *
+ * console.log(Grant.password("ada", Redacted.make("s3cret")).params.map(([name]) => name))
+ * // [ 'username', 'password' ]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const password = (username: string, password: Redacted.Redacted, target?: Target): Grant =>
+  make("password", { username, password }, target)
 
 /**
  * What is wrong with the options of a token's target, if anything: providers fail with it while their layer is built.

@@ -65,6 +65,8 @@ export interface TokenResponse extends Answer {
   readonly requestedAt: DateTime.Utc
   /** The scope that was asked for: a server that grants all of it need not repeat it. Default: none. */
   readonly requestedScope?: ReadonlyArray<string> | undefined
+  /** What kind of token was asked for, as a URI (RFC 8693 §3). Default: an access token. */
+  readonly requestedTokenType?: string | undefined
   /** The refresh token held before: it stays unless the answer brings another (RFC 6749 §6). Default: none. */
   readonly previousRefreshToken?: Option.Option<Redacted.Redacted> | undefined
 }
@@ -80,7 +82,8 @@ type Members = Readonly<Record<string, unknown>>
  * | --- | --- |
  * | `error` | a failure, whatever the status and whatever else is there |
  * | `access_token` | 1 to 65,536 visible ASCII characters |
- * | `token_type` | `bearer` in any case; absent: bearer |
+ * | `token_type` | `bearer` in any case; absent: bearer; beside `issued_token_type` also `N_A` |
+ * | `issued_token_type` | what was asked for, where that is more than an access token (RFC 8693 §2.2.1) |
  * | `expires_in` | seconds, as a number or as digits in a string; 0 or less: already expired; at most ten years count |
  * | `expires_at` | if there is no `expires_in`: seconds since 1970, or an ISO time with its zone; without either, the `exp` of a JWT |
  * | `refresh_token` | the next one; absent or empty: the previous one stays |
@@ -285,8 +288,14 @@ const token = (response: TokenResponse, members: Members): Either.Either<Token.T
     const accessToken = Json.member(members, "access_token")
     if (typeof accessToken !== "string") return yield* invalid("access_token is missing", status)
     const type = Json.member(members, "token_type") ?? ""
-    if (typeof type !== "string" || !["", "bearer"].includes(type.trim().toLowerCase())) {
+    const issuedType = Json.member(members, "issued_token_type") || undefined
+    // RFC 8693 §2.2.1: what is no access token has no type of its own.
+    const types = issuedType === undefined ? ["", "bearer"] : ["", "bearer", "n_a"]
+    if (typeof type !== "string" || !types.includes(type.trim().toLowerCase())) {
       return yield* invalid("token_type is not bearer", status)
+    }
+    if (issuedType !== undefined && !isWanted(issuedType, response.requestedTokenType)) {
+      return yield* invalid("issued_token_type is not what was asked for", status)
     }
     const expiresAt = yield* expiry(members, accessToken, requestedAt, status)
     const refreshToken = secret(yield* text("refresh_token"))
@@ -307,6 +316,15 @@ const token = (response: TokenResponse, members: Members): Either.Either<Token.T
       ? token
       : yield* invalid(`access_token is not 1 to ${longest} visible characters without a space`, status)
   })
+
+/** Everything that is an access token is; anything else only where exactly that was asked for. */
+const isWanted = (issued: unknown, requested: string | undefined): boolean =>
+  issued === requested || (accessTypes.has(issued) && (requested === undefined || accessTypes.has(requested)))
+
+const accessTypes: ReadonlySet<unknown> = new Set([
+  "urn:ietf:params:oauth:token-type:access_token",
+  "urn:ietf:params:oauth:token-type:jwt"
+])
 
 /** A record without a prototype: no member of it is ever somebody else's. */
 const record = (entries: ReadonlyArray<readonly [string, unknown]>): Members => {

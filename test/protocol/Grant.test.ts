@@ -30,6 +30,52 @@ describe("a grant", () => {
     expect(Grant.make("x", { a: "", b: Redacted.make(""), c: undefined, d: "1" }).params).toEqual([["d", "1"]])
   })
 
+  it("exchanges somebody's token, with what it is and who acts for them (RFC 8693 §2.1)", () => {
+    const subjectToken = Redacted.make("s")
+    const actorToken = Redacted.make("a")
+    const grant = Grant.tokenExchange({
+      subjectToken,
+      subjectTokenType: "jwt",
+      actorToken,
+      actorTokenType: "urn:example:badge",
+      requestedTokenType: "idToken",
+      audience: ["x", "y"]
+    })
+    expect([grant.type, grant.oneTime]).toEqual(["urn:ietf:params:oauth:grant-type:token-exchange", false])
+    expect(grant.params).toEqual([
+      ["subject_token", subjectToken],
+      ["subject_token_type", "urn:ietf:params:oauth:token-type:jwt"],
+      ["actor_token", actorToken],
+      ["actor_token_type", "urn:example:badge"],
+      ["requested_token_type", "urn:ietf:params:oauth:token-type:id_token"],
+      ["audience", "x"],
+      ["audience", "y"]
+    ])
+    const alone = Grant.tokenExchange({ subjectToken, subjectTokenType: "saml2", actorTokenType: "jwt" })
+    expect(alone.params.map(([name]) => name)).toEqual(["subject_token", "subject_token_type"])
+  })
+
+  it("offers an assertion, or a name and a password", () => {
+    const secret = Redacted.make("s")
+    expect(Grant.jwtBearer(secret, { scope: ["a"] })).toEqual({
+      type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
+      params: [
+        ["assertion", secret],
+        ["scope", "a"]
+      ],
+      oneTime: false
+    })
+    expect(Grant.password("ada", secret, { scope: ["a"] })).toEqual({
+      type: "password",
+      params: [
+        ["username", "ada"],
+        ["password", secret],
+        ["scope", "a"]
+      ],
+      oneTime: false
+    })
+  })
+
   it("is spent by being offered if it is a code or a refresh token, unless said otherwise", () => {
     expect(Grant.clientCredentials().oneTime).toBe(false)
     expect(Grant.refreshToken(Redacted.make("r")).oneTime).toBe(true)
@@ -57,6 +103,7 @@ describe("the check", () => {
 
   it.each([
     "grant_type",
+    "requested_token_type",
     "client_id",
     "client_secret",
     "client_assertion",

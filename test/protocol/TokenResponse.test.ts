@@ -120,6 +120,32 @@ describe("a token", () => {
     }
   )
 
+  const kind = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
+  it.each<[string, unknown, string | undefined, boolean]>([
+    ["Bearer", kind("access_token"), undefined, true],
+    ["Bearer", kind("jwt"), undefined, true],
+    ["Bearer", kind("jwt"), kind("access_token"), true],
+    ["Bearer", kind("access_token"), kind("jwt"), true],
+    ["N_A", kind("id_token"), kind("id_token"), true],
+    ["n_a", "urn:example:pass", "urn:example:pass", true],
+    ["Bearer", "", undefined, true],
+    ["Bearer", null, undefined, true],
+    ["Bearer", kind("refresh_token"), undefined, false],
+    ["N_A", kind("id_token"), undefined, false],
+    ["N_A", kind("id_token"), kind("access_token"), false],
+    ["N_A", kind("saml2"), kind("id_token"), false],
+    ["mac", kind("access_token"), undefined, false],
+    ["Bearer", 7, undefined, false],
+    ["Bearer", [kind("access_token")], undefined, false]
+  ])(
+    "of type %j, issued as %j where %j was asked for, is taken: %j",
+    (token_type, issued_token_type, requested, taken) => {
+      const answer = decode({ ...good, token_type, issued_token_type }, { requestedTokenType: requested })
+      expect(Either.isRight(answer)).toBe(taken)
+      if (!taken) expect(reasonOf(answer)._tag).toBe("InvalidResponse")
+    }
+  )
+
   it.each([["DPoP"], ["mac"], ["N_A"], [7], [{}], [["bearer"]]])("of type %j is refused (S046)", (token_type) => {
     expect(reasonOf(decode({ ...good, token_type }))._tag).toBe("InvalidResponse")
   })
@@ -406,6 +432,7 @@ describe("every answer whatsoever", () => {
       fc.constantFrom(
         "access_token",
         "token_type",
+        "issued_token_type",
         "expires_in",
         "expires_at",
         "refresh_token",
