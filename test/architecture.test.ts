@@ -42,6 +42,7 @@ const revealing: Readonly<Record<string, string>> = {
   "Token.ts": "encodes a token for a store, and says whether it can be sent",
   "protocol/Grant.ts": "drops what is blank",
   "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes",
+  "providers/ApiKey.ts": "puts keys in headers",
   "providers/RefreshToken.ts": "refuses a blank one"
 }
 
