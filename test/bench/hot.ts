@@ -1,0 +1,58 @@
+/** A cached token, read: inside a fiber, and through a run of its own for every read. */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
+import { awaited, direct, inFiber, type Table } from "./harness.ts"
+import { anHour, held, token } from "./held.ts"
+
+const until = Date.now() + anHour
+const from = until - 2 * anHour
+const cell = { token, exit: Exit.succeed(token), from, until }
+const ref = Ref.unsafeMake(cell)
+
+const closure = () => (Date.now() < cell.until ? cell.token : undefined)
+
+/** The least that Effect needs to look at the fiber's clock. */
+const clockAndCell = Effect.clockWith((clock) => {
+  const now = clock.unsafeCurrentTimeMillis()
+  return now < cell.until && now >= cell.from ? cell.exit : Effect.dieMessage("expired")
+})
+
+/** As one would write it. */
+const generator = Effect.gen(function* () {
+  const { token, until } = yield* Ref.get(ref)
+  const now = yield* Clock.currentTimeMillis
+  const expiresAt = Option.filter(token.expiresAt, (at) => DateTime.toEpochMillis(at) === until)
+  return now < until && Option.isSome(expiresAt) ? Redacted.value(token.accessToken) : undefined
+})
+
+export const tables = (): ReadonlyArray<Table> => [
+  {
+    title: "hot: a cached token, in a running fiber",
+    floors: ["a bare closure", "an empty loop", "the clock and a cell"],
+    weighed: 20_000,
+    contenders: [
+      { name: "a bare closure", run: direct(closure) },
+      { name: "an empty loop", run: inFiber(() => Effect.void) },
+      { name: "the clock and a cell", run: inFiber(() => clockAndCell) },
+      { name: "Ref.get", run: inFiber(() => Ref.get(ref)) },
+      { name: "Ref.get, Clock and a generator", run: inFiber(() => generator) },
+      { name: "credentials.token", run: inFiber(() => held.token) }
+    ]
+  },
+  {
+    title: "hot: a cached token, through Effect.runPromise",
+    floors: ["a bare closure", "the clock and a cell"],
+    weighed: 20_000,
+    contenders: [
+      { name: "a bare closure", run: awaited(closure) },
+      { name: "the clock and a cell", run: awaited(() => Effect.runPromise(clockAndCell)) },
+      { name: "Ref.get", run: awaited(() => Effect.runPromise(Ref.get(ref))) },
+      { name: "credentials.token", run: awaited(() => Effect.runPromise(held.token)) }
+    ]
+  }
+]

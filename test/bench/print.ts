@@ -1,0 +1,39 @@
+/** A table for people. */
+import * as os from "node:os"
+import type { Row, Table } from "./harness.ts"
+
+const number = (value: number): string =>
+  Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3)
+
+/** Prints what was measured as a table in Markdown. `others`: how many processors were busy with something else. */
+export const print = (table: Table, rows: ReadonlyArray<Row & { readonly bytes?: number }>, others: number): void => {
+  const counts = Object.keys(Object.assign({}, ...rows.map(({ counts }) => counts)))
+  const cells = [
+    [
+      table.title,
+      "ns",
+      "±",
+      ...table.floors.map((floor) => `× ${floor}`),
+      "ns more",
+      ...(table.weighed === undefined ? [] : ["bytes"]),
+      ...counts
+    ],
+    ...rows.map((row) => [
+      row.name,
+      number(row.ns),
+      `${Math.round((row.spread * 100) / 2)}%`,
+      ...table.floors.map((floor) => row.ratios[floor]!.toFixed(2)),
+      number(row.added),
+      ...(row.bytes === undefined ? [] : [number(row.bytes)]),
+      ...counts.map((count) => String(row.counts[count] ?? ""))
+    ])
+  ]
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
+  const line = (row: ReadonlyArray<string>) =>
+    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join(" | ")} |`
+  const rule = `|${widths.map((width, column) => "-".repeat(width + 1) + (column === 0 ? "-" : ":")).join("|")}|`
+  console.log([line(cells[0]!), rule, ...cells.slice(1).map(line)].join("\n"))
+  console.log(
+    `ns: processor time, ±: half of the rounds; "ns more" is over ${table.floors.at(-1)}. Others kept ${others.toFixed(1)} of ${os.cpus().length} processors busy.\n`
+  )
+}
