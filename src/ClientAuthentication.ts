@@ -158,6 +158,53 @@ export const none: ClientAuthentication = {
 }
 
 /**
+ * Nothing at all, not even a name: for grants that say by themselves who asks, at servers that know no clients (RFC 7521 §4.1).
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ *
+ * console.log(ClientAuthentication.anonymous.method)
+ * // none
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const anonymous: ClientAuthentication = {
+  method: "none",
+  check: () => Effect.void,
+  apply: Effect.succeed
+}
+
+/**
+ * Who the client is where a grant may do without one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OptionalClient =
+  Client | { readonly clientId?: undefined; readonly clientSecret?: undefined; readonly authentication?: undefined }
+
+/**
+ * A provider's options with a client in them: {@link anonymous} if there is none.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ *
+ * console.log(ClientAuthentication.orAnonymous({}).clientId)
+ * // anonymous
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const orAnonymous = <A extends OptionalClient>(options: A): A & Client =>
+  (options.clientId === undefined ? { ...options, clientId: "anonymous", authentication: anonymous } : options) as A &
+    Client
+
+/**
  * The secret in an HTTP Basic header (RFC 6749 §2.3.1): what servers must support.
  *
  * **Gotchas** – the specification wants id and secret form-encoded before they are joined. Servers that never decode refuse a secret with special characters: for those,
