@@ -272,10 +272,9 @@ export const make = <R>(
     let trustedFrom = Infinity
     let trustedUntil = -Infinity
     let expiryTold = false
-    const listeners = new Set<(event: Event) => void>()
-    const queues = new Set<Queue.Queue<any>>()
+    const subscribers = new Map<Queue.Enqueue<Option.Option<any>>, (event: Event) => void>()
 
-    const tell = (event: Event) => listeners.forEach((listener) => listener(event))
+    const tell = (event: Event) => subscribers.forEach((listener) => listener(event))
     const at = (now: Timing.Instant) => DateTime.unsafeMake(now.wall)
     const refuse = (reason: RefreshError["reason"]) => new RefreshError({ provider: provider.name, reason })
     const measured = <In, Out>(metric: Metric.Metric<any, In, Out>, value: In) =>
@@ -529,25 +528,30 @@ export const make = <R>(
       return now < trustedUntil && now >= trustedFrom ? held!.exit : look(clock)
     })
 
-    const subscribe = <A>(capacity: number, start: (queue: Queue.Queue<A>) => (event: Event) => void) =>
+    /** A stream for one reader, until the layer closes: what `offer` is called with, the latest `capacity` of it. */
+    const subscribe = <A>(capacity: number, listen: (offer: (value: A) => void) => (event: Event) => void) =>
       Stream.unwrapScoped(
-        Effect.gen(function* () {
-          const queue = yield* Effect.acquireRelease(Queue.sliding<A>(capacity), Queue.shutdown)
-          if (closed) return Stream.empty
-          const listener = start(queue)
-          yield* Effect.acquireRelease(
-            Effect.sync(() => {
-              listeners.add(listener)
-              queues.add(queue)
+        Effect.map(
+          Effect.acquireRelease(
+            // One step from the look at what is held to the subscription: nothing can happen in between.
+            Effect.map(Queue.sliding<Option.Option<A>>(capacity), (queue) => {
+              const listener = listen((value) => queue.unsafeOffer(Option.some(value)))
+              if (closed) queue.unsafeOffer(Option.none())
+              else subscribers.set(queue, listener)
+              return queue
             }),
-            () =>
-              Effect.sync(() => {
-                listeners.delete(listener)
-                queues.delete(queue)
-              })
-          )
-          return Stream.fromQueue(queue, { maxChunkSize: 1 })
-        })
+            (queue) =>
+              Effect.zipRight(
+                Effect.sync(() => subscribers.delete(queue)),
+                Queue.shutdown(queue)
+              )
+          ),
+          (queue) =>
+            Stream.fromQueue(queue, { maxChunkSize: 1 }).pipe(
+              Stream.takeWhile(Option.isSome),
+              Stream.map(({ value }) => value)
+            )
+        )
       )
 
     const maintain = Effect.clockWith((clock) => {
@@ -611,7 +615,10 @@ export const make = <R>(
                   Fiber.interrupt(fiber)
                 )
               : Fiber.interrupt(fiber)
-        return Effect.zipRight(landing, Effect.forEach(Array.from(queues), Queue.shutdown, { discard: true }))
+        return Effect.zipRight(
+          landing,
+          Effect.sync(() => subscribers.forEach((_, queue) => queue.unsafeOffer(Option.none())))
+        )
       })
     )
 
@@ -650,15 +657,13 @@ export const make = <R>(
             : obtain({ validFor: 0, not: seen })
         ),
       current: Effect.sync(() => Option.map(Option.fromNullable(held), ({ token }) => token)),
-      changes: subscribe<Token.Token>(16, (queue) => {
-        if (held !== undefined) queue.unsafeOffer(held.token)
+      changes: subscribe<Token.Token>(16, (offer) => {
+        if (held !== undefined) offer(held.token)
         return (event) => {
-          if (event._tag === "Acquired" || event._tag === "Renewed") queue.unsafeOffer(event.token)
+          if (event._tag === "Acquired" || event._tag === "Renewed") offer(event.token)
         }
       }),
-      events: subscribe<Event>(256, (queue) => (event) => {
-        queue.unsafeOffer(event)
-      }),
+      events: subscribe<Event>(256, (offer) => offer),
       revoke,
       forget,
       maintain,
