@@ -278,6 +278,14 @@ const resolve = (location: string, base: URL | undefined): URL | undefined => {
   }
 }
 
+/** Whether two contexts hold the very same: a client's layer merges one anew for each request. */
+const isSameContext = (self: Context.Context<never>, that: Context.Context<never>): boolean => {
+  if (self === that) return true
+  if (self.unsafeMap.size !== that.unsafeMap.size) return false
+  for (const [key, service] of self.unsafeMap) if (that.unsafeMap.get(key) !== service) return false
+  return true
+}
+
 /** Whether a body can be sent a second time. */
 const isReplayable = (body: HttpBody.HttpBody): boolean => {
   switch (body._tag) {
@@ -389,8 +397,8 @@ const over = <E, R>(
   const retryUnauthorized = options.retryUnauthorized ?? true
 
   // The last of each is remembered: most requests look like the one before.
-  let lastUrl: string | undefined
   let lastOrigin: string | undefined
+  let lastPrefix: string | undefined
   let lastSendable: Token.Token | undefined
   let lastContext: Context.Context<never> | undefined
   let lastManual: Context.Context<never> | undefined
@@ -410,18 +418,20 @@ const over = <E, R>(
 
   /** Parameters and fragment cannot change an origin, so that the URL without them decides. */
   const listedOrigin = (request: HttpClientRequest.HttpClientRequest): string | undefined => {
-    if (request.url !== lastUrl) {
-      lastOrigin = listed(
-        Option.getOrUndefined(Either.getRight(UrlParams.makeUrl(request.url, UrlParams.empty, Option.none())))
-      )
-      lastUrl = request.url
+    // All that can follow "https://api.example.com/" is a path: what most requests begin with needs no parsing.
+    if (lastPrefix === undefined || !request.url.startsWith(lastPrefix)) {
+      const url = UrlParams.makeUrl(request.url, UrlParams.empty, Option.none())
+      const origin = listed(Option.getOrUndefined(Either.getRight(url)))
+      if (origin === undefined) return undefined
+      lastOrigin = origin
+      lastPrefix = `${origin}/`
     }
     return lastOrigin
   }
 
   /** The context with which fetch does not follow redirects; the rest of what it was told stays. */
   const withManualRedirects = (context: Context.Context<never>): Context.Context<never> => {
-    if (context !== lastContext) {
+    if (lastContext === undefined || !isSameContext(context, lastContext)) {
       const init = context.unsafeMap.get(FetchHttpClient.RequestInit.key) as RequestInit | undefined
       lastManual =
         init?.redirect === "manual"

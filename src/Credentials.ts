@@ -204,6 +204,8 @@ interface Held {
 /** One request for a token, shared by everybody who waits. */
 interface Flight {
   readonly landing: Deferred.Deferred<Token.Token, RefreshError>
+  /** What those wait with who take any token: one effect for all of them, so that a stampede keeps little per caller. */
+  readonly arrival: Effect.Effect<Token.Token, RefreshError>
   readonly generation: number
   readonly need: Need
   readonly refused: Token.Token | undefined
@@ -420,8 +422,10 @@ export const make = <R>(
       delay = 0,
       refused?: Token.Token
     ): Flight => {
+      const landing = Deferred.unsafeMake<Token.Token, RefreshError>(FiberId.none)
       const mine: Flight = {
-        landing: Deferred.unsafeMake(FiberId.none),
+        landing,
+        arrival: arrivalOf(landing, need.interaction, anything),
         generation,
         need: {
           previous: Option.map(Option.fromNullable(held), ({ token }) => token),
@@ -467,6 +471,26 @@ export const make = <R>(
       return 0
     }
 
+    /** The token that a flight brings, or what {@link again} finds if that is not what is wanted. */
+    const arrivalOf = (
+      landing: Flight["landing"],
+      interaction: Need["interaction"],
+      want: Want
+    ): Effect.Effect<Token.Token, RefreshError> =>
+      Effect.matchCauseEffect(Deferred.await(landing), {
+        onFailure: (cause) =>
+          interaction === "forbidden" &&
+          Option.exists(Cause.failureOption(cause), ({ reason }) => reason._tag === "Interaction")
+            ? again(want)
+            : Effect.failCause(cause),
+        onSuccess: (token) =>
+          want === anything
+            ? Effect.succeed(token)
+            : Effect.clockWith((clock) =>
+                shortfall(want, token, Timing.instant(clock)) === undefined ? Effect.succeed(token) : again(want)
+              )
+      })
+
     /** Waits for a flight: the one in the air, or a new one. */
     const obtain = (want: Want): Effect.Effect<Token.Token, RefreshError> =>
       Effect.clockWith((clock) => {
@@ -474,17 +498,10 @@ export const make = <R>(
           return Effect.fail(refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
         const joined = flight
         if (joined !== undefined) {
-          const current = generation
-          return Effect.flatMap(Effect.exit(Deferred.await(joined.landing)), (exit) => {
-            const isCurrent = joined.generation === current
-            if (Exit.isSuccess(exit)) {
-              return isCurrent && shortfall(want, exit.value, Timing.instant(clock)) === undefined ? exit : again(want)
-            }
-            const isForbidden =
-              joined.need.interaction === "forbidden" &&
-              Option.exists(Cause.failureOption(exit.cause), ({ reason }) => reason._tag === "Interaction")
-            return isCurrent && !isForbidden ? exit : again(want)
-          })
+          if (joined.generation !== generation) {
+            return Effect.zipRight(Effect.exit(Deferred.await(joined.landing)), again(want))
+          }
+          return want === anything ? joined.arrival : arrivalOf(joined.landing, joined.need.interaction, want)
         }
         const clear = clearance(want, Timing.instant(clock))
         if (typeof clear !== "number") return Effect.fail(clear)
@@ -506,8 +523,8 @@ export const make = <R>(
 
     /** Everything but the fast path: both clocks are compared, and what is due is started. */
     const look = (clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> => {
-      const now = Timing.instant(clock)
       if (held === undefined) return obtain(anything)
+      const now = Timing.instant(clock)
       const age = Timing.elapsed(held.since, now)
       if (age >= held.expiresIn) {
         if (!expiryTold) {
