@@ -37,7 +37,8 @@ import { InvalidOption, RefreshError, type RefreshErrorReason, RevocationError }
 import * as Http from "./internal/http.ts"
 import * as Text from "./internal/text.ts"
 import * as Timing from "./internal/timing.ts"
-import type { Grant } from "./protocol/Grant.ts"
+import * as DeviceFlow from "./protocol/DeviceFlow.ts"
+import type { Grant, Target } from "./protocol/Grant.ts"
 import type { Endpoint } from "./protocol/ServerMetadata.ts"
 import * as TokenRequest from "./protocol/TokenRequest.ts"
 import * as TokenResponse from "./protocol/TokenResponse.ts"
@@ -267,6 +268,87 @@ const checkScope = (
     ? Effect.logWarning(`${provider}: ${description}`)
     : Effect.fail(new RefreshError({ provider, reason: { _tag: "InvalidResponse", description } }))
 }
+
+/**
+ * Starts a login on a second device (RFC 8628 §3.1): the codes to show to a person and to poll with.
+ *
+ * **Details** – the target goes with this request, not with the polls. Fails with `InvalidResponse` if the server has no device authorization endpoint. Tried again
+ * like {@link exchange}.
+ *
+ * @example
+ * ```ts
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect } from "effect"
+ *
+ * const endpoint = TokenEndpoint.make("MyProvider", { issuer: "https://id.example.com", clientId: "me" })
+ * const program = Effect.flatMap(TokenEndpoint.authorizeDevice(endpoint, { scope: ["openid"] }), (codes) =>
+ *   Effect.log(codes.verificationUri, codes.userCode))
+ * console.log(Effect.isEffect(program))
+ * // true
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc8628#section-3.1>
+ * @category operations
+ * @since 0.1.0
+ */
+export const authorizeDevice = (
+  self: TokenEndpoint,
+  target?: Target
+): Effect.Effect<DeviceFlow.DeviceAuthorization, RefreshError, HttpClient.HttpClient> =>
+  send(self, "device_authorization_endpoint", DeviceFlow.request(target), false, (response) =>
+    Either.mapLeft(DeviceFlow.decode(response), (reason) => refused(self, reason))
+  ).pipe(
+    Effect.withSpan("TokenEndpoint.authorizeDevice", {
+      attributes: { provider: self.provider },
+      captureStackTrace: false
+    })
+  )
+
+/**
+ * Asks once whether the person has approved (RFC 8628 §3.4): a token, or a failure that says to wait.
+ *
+ * **Details** – never tried again by itself: `DeviceFlow.next` says after every outcome when the next poll is due. A lost answer is `Transport` or `Timeout`, as the code
+ * can be offered again.
+ *
+ * @example
+ * ```ts
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const endpoint = TokenEndpoint.make("MyProvider", { issuer: "https://id.example.com", clientId: "me" })
+ * const program = TokenEndpoint.pollDevice(endpoint, Redacted.make("s3cret")).pipe(
+ *   Effect.catchTag("Pending", () => Effect.log("not yet"))
+ * )
+ * console.log(Effect.isEffect(program))
+ * // true
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc8628#section-3.4>
+ * @category operations
+ * @since 0.1.0
+ */
+export const pollDevice = (
+  self: TokenEndpoint,
+  deviceCode: Redacted.Redacted,
+  requestedScope: ReadonlyArray<string> = []
+): Effect.Effect<Token, RefreshError | DeviceFlow.Waiting, HttpClient.HttpClient> =>
+  send(
+    { ...self, settings: { ...self.settings, retry: Schedule.stop } },
+    "token_endpoint",
+    TokenRequest.fromGrant(DeviceFlow.grant(deviceCode)),
+    false,
+    (response): Either.Either<Either.Either<Token, DeviceFlow.Waiting>, RefreshError> => {
+      const waiting = DeviceFlow.waiting(response)
+      return Option.isSome(waiting)
+        ? Either.right(Either.left(waiting.value))
+        : Either.map(TokenResponse.decode({ ...response, requestedScope }), (token) => Either.right(token))
+    }
+  ).pipe(
+    // To wait is no failure of the request.
+    Effect.withSpan("TokenEndpoint.pollDevice", { attributes: { provider: self.provider }, captureStackTrace: false }),
+    Effect.flatten,
+    Effect.tap((token) => checkScope(self, requestedScope, token))
+  )
 
 /**
  * Tells the server that a token is no longer needed (RFC 7009). A token that the server does not know counts as given back.
