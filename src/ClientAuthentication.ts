@@ -17,16 +17,15 @@
  *
  * @module
  */
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { InvalidOption, RefreshError } from "./CredentialsError.ts"
 import * as Jose from "./internal/jose.ts"
+import * as Signing from "./internal/signing.ts"
 import * as Text from "./internal/text.ts"
+import * as Assertion from "./protocol/Assertion.ts"
 import * as TokenRequest from "./protocol/TokenRequest.ts"
 
 /**
@@ -259,19 +258,6 @@ export const clientSecretPost = (secret: Secret): ClientAuthentication =>
   )
 
 /**
- * What an assertion says beside who makes it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface AssertionOptions {
-  /** Whom the assertion is for: `"tokenEndpoint"`, `"issuer"`, or another exact string. Default: `"tokenEndpoint"`. */
-  readonly audience?: string | undefined
-  /** How long an assertion is valid, from 1 second to 1 hour. Default: 1 minute. */
-  readonly lifetime?: Duration.DurationInput | undefined
-}
-
-/**
  * A short-lived assertion, signed with the secret (OpenID Connect Core §9): the secret itself is never sent.
  *
  * **Details** – as for {@link privateKeyJwt}. The secret must be at least as long as the hash: 32 bytes for HS256 (RFC 7518 §3.2).
@@ -291,7 +277,7 @@ export interface AssertionOptions {
  */
 export const clientSecretJwt = (
   secret: Secret,
-  options?: AssertionOptions & {
+  options?: Assertion.Validity & {
     /** How the secret signs. Default: `"HS256"`. */
     readonly algorithm?: "HS256" | "HS384" | "HS512" | undefined
   }
@@ -328,65 +314,28 @@ export const clientSecretJwt = (
  * @since 0.1.0
  */
 export const privateKeyJwt = (
-  options: AssertionOptions & {
-    /** The private key. An `Effect` is run at every attempt. */
-    readonly key: PrivateKey
-    /** How the key signs. Default: `"RS256"`. */
-    readonly algorithm?: Algorithm | undefined
-    /** By which name the server knows the key: `kid` in the header. Default: not sent. */
-    readonly keyId?: string | undefined
-    /** SHA-1 of the key's certificate in hex, colons allowed: `x5t` in the header. Default: not sent. */
-    readonly thumbprint?: string | undefined
-    /** SHA-256 of the key's certificate in hex, colons allowed: `x5t#S256` in the header. Default: not sent. */
-    readonly thumbprintS256?: string | undefined
-  }
+  options: Assertion.KeyName &
+    Assertion.Validity & {
+      /** The private key. An `Effect` is run at every attempt. */
+      readonly key: PrivateKey
+      /** How the key signs. Default: `"RS256"`. */
+      readonly algorithm?: Algorithm | undefined
+    }
 ): ClientAuthentication => {
-  const { algorithm = "RS256", key, keyId } = options
-  const load = (key: KeyMaterial): Effect.Effect<Jose.Signer, string> =>
-    Jose.signer(Redacted.isRedacted(key) ? Redacted.value(key) : key, algorithm)
-  // A key that does not change is imported once.
-  let known: Jose.Signer | undefined
-  const constant = Effect.isEffect(key)
-    ? undefined
-    : Effect.suspend(() =>
-        known !== undefined
-          ? Effect.succeed(known)
-          : Effect.tap(load(key), (signer) => Effect.sync(() => (known = signer)))
-      )
-  const current = (provider: string): Effect.Effect<Jose.Signer, RefreshError> =>
-    constant !== undefined
-      ? asAssertion(provider, constant)
-      : Effect.flatMap(key as Effect.Effect<KeyMaterial, RefreshError>, (key) => asAssertion(provider, load(key)))
-  const x5t = thumbprint(options.thumbprint, 20)
-  const x5tS256 = thumbprint(options.thumbprintS256, 32)
-  const header = {
-    ...(keyId === undefined ? {} : { kid: keyId }),
-    ...(typeof x5t === "string" ? { x5t } : {}),
-    ...(typeof x5tS256 === "string" ? { "x5t#S256": x5tS256 } : {})
-  }
+  const key = Signing.privateKey(options.key, options.algorithm ?? "RS256")
+  const header = Assertion.header(options)
   return {
     method: "private_key_jwt",
-    check: (provider) => {
-      const fail = (option: string, expected: string) => Effect.fail(new InvalidOption({ provider, option, expected }))
-      if (keyId !== undefined && (Text.isBlank(keyId) || !Text.isPlain(keyId)))
-        return fail("keyId", "text without line breaks or other controls")
-      if (x5t === false) return fail("thumbprint", "40 hexadecimal digits (SHA-1)")
-      if (x5tS256 === false) return fail("thumbprintS256", "64 hexadecimal digits (SHA-256)")
-      return Effect.zipRight(
+    check: (provider) =>
+      Effect.zipRight(
         checkAssertion(provider, options),
-        constant === undefined ? Effect.void : Effect.catchAll(constant, (expected) => fail("key", expected))
-      )
-    },
+        Effect.mapError(key.check, (expected) => new InvalidOption({ provider, option: "key", expected }))
+      ),
     apply: (request, context) =>
-      Effect.flatMap(current(context.provider), (signer) => assert(request, context, signer, header, options))
+      Effect.flatMap(asAssertion(context.provider, key.signer), (signer) =>
+        assert(request, context, signer, header, options)
+      )
   }
-}
-
-/** A hexadecimal thumbprint as base64url; undefined: none given; false: not one. */
-const thumbprint = (hex: string | undefined, bytes: number): string | undefined | false => {
-  if (hex === undefined) return undefined
-  const decoded = Encoding.decodeHex(hex.replace(/[:\s]/g, "").toLowerCase())
-  return Either.isRight(decoded) && decoded.right.length === bytes && Encoding.encodeBase64Url(decoded.right)
 }
 
 /** What every method with a secret has in common: where the secret comes from, and what it may look like. */
@@ -428,63 +377,43 @@ const withSecret = (
   }
 }
 
-const asAssertion = <A>(provider: string, effect: Effect.Effect<A, string>): Effect.Effect<A, RefreshError> =>
-  Effect.mapError(
-    effect,
-    (expected) => new RefreshError({ provider, reason: { _tag: "Assertion", description: `it takes ${expected}` } })
+/** What was expected, as an error that says so; an error that says more already stays. */
+const asAssertion = <A>(
+  provider: string,
+  effect: Effect.Effect<A, RefreshError | string>
+): Effect.Effect<A, RefreshError> =>
+  Effect.mapError(effect, (error) =>
+    typeof error === "string"
+      ? new RefreshError({ provider, reason: { _tag: "Assertion", description: `it takes ${error}` } })
+      : error
   )
 
 const checkAssertion = (
   provider: string,
-  options: AssertionOptions | undefined
-): Effect.Effect<void, InvalidOption> => {
-  const fail = (option: string, expected: string) => Effect.fail(new InvalidOption({ provider, option, expected }))
-  const lifetime = Duration.toMillis(options?.lifetime ?? 60_000)
-  if (!(lifetime >= 1_000 && lifetime <= 3_600_000)) return fail("lifetime", "from 1 second to 1 hour")
-  const { audience } = options ?? {}
-  return audience !== undefined && (Text.isBlank(audience) || !Text.isPlain(audience))
-    ? fail("audience", '"tokenEndpoint", "issuer" or text without line breaks or other controls')
-    : Effect.void
-}
+  options: Assertion.KeyName & Assertion.Validity = {}
+): Effect.Effect<void, InvalidOption> =>
+  Option.match(Assertion.check(provider, options), { onNone: () => Effect.void, onSome: Effect.fail })
 
-/** Adds a fresh assertion (RFC 7523 §3). No `nbf`: a server whose clock is behind would refuse it. */
+/** Adds a fresh assertion (RFC 7523 §3). */
 const assert = (
   request: TokenRequest.TokenRequest,
-  { clientId, issuer, provider, tokenEndpoint }: Context,
+  context: Context,
   signer: Jose.Signer,
   header: Readonly<Record<string, string>>,
-  { audience = "tokenEndpoint", lifetime = "1 minute" }: AssertionOptions = {}
-): Effect.Effect<TokenRequest.TokenRequest, RefreshError> =>
-  Effect.gen(function* () {
-    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-    if (audience === "issuer" && Option.isNone(issuer)) {
-      return yield* asAssertion(provider, Effect.fail("an issuer to be its audience, and this server's is not known"))
-    }
-    const aud =
-      audience === "tokenEndpoint"
-        ? tokenEndpoint
-        : audience === "issuer"
-          ? Option.getOrElse(issuer, () => "")
-          : audience
-    const assertion = yield* asAssertion(
-      provider,
-      Jose.sign(signer, header, {
-        iss: clientId,
-        sub: clientId,
-        aud,
-        jti: Encoding.encodeBase64Url(crypto.getRandomValues(new Uint8Array(16))),
-        iat: now,
-        exp: now + Math.ceil(Duration.toSeconds(lifetime))
-      })
-    )
-    return (
-      [
-        ["client_id", clientId],
-        ["client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"],
-        ["client_assertion", Redacted.make(assertion)]
-      ] as const
-    ).reduce<TokenRequest.TokenRequest>(
-      (request, [name, value]) => TokenRequest.withParam(request, name, value),
-      request
-    )
+  { audience, lifetime = "1 minute" }: Assertion.Validity = {}
+): Effect.Effect<TokenRequest.TokenRequest, RefreshError> => {
+  const { clientId, provider } = context
+  return Option.match(Assertion.audience(audience, context), {
+    onNone: () => asAssertion(provider, Effect.fail("an issuer to be its audience, and this server's is not known")),
+    onSome: (audience) =>
+      Effect.map(
+        asAssertion(
+          provider,
+          Signing.assertion(signer, header, (moment) =>
+            Assertion.claims({ issuer: clientId, subject: clientId, audience, lifetime, ...moment })
+          )
+        ),
+        (assertion) => Assertion.asClient(request, clientId, assertion)
+      )
   })
+}

@@ -9,6 +9,7 @@ import * as crypto from "node:crypto"
 import { inspect } from "node:util"
 import * as ClientAuthentication from "../src/ClientAuthentication.ts"
 import { RefreshError } from "../src/CredentialsError.ts"
+import type * as Assertion from "../src/protocol/Assertion.ts"
 import * as TokenRequest from "../src/protocol/TokenRequest.ts"
 
 const context: ClientAuthentication.Context = {
@@ -240,7 +241,7 @@ describe("an assertion signed with a private key", () => {
   )
 
   it("is for the issuer, or for whom one says, and lives as long as one says", async () => {
-    const claimsOf = async (options: ClientAuthentication.AssertionOptions) => {
+    const claimsOf = async (options: Assertion.Validity) => {
       const authentication = ClientAuthentication.privateKeyJwt({
         key: jwk(p256.privateKey),
         algorithm: "ES256",

@@ -260,7 +260,7 @@ export const tokenExchange = (
 }
 
 /**
- * A signed assertion that speaks for somebody (RFC 7523 §2.1).
+ * A signed assertion that speaks for somebody (RFC 7523 §2.1). Without one it is added later, a fresh one at every attempt: `Assertion.asGrant`.
  *
  * @example
  * ```ts
@@ -274,7 +274,7 @@ export const tokenExchange = (
  * @category constructors
  * @since 0.1.0
  */
-export const jwtBearer = (assertion: Redacted.Redacted, target?: Target): Grant =>
+export const jwtBearer = (assertion?: Redacted.Redacted, target?: Target): Grant =>
   make("urn:ietf:params:oauth:grant-type:jwt-bearer", { assertion }, target)
 
 /**
