@@ -187,7 +187,7 @@ export const refreshToken = (
  * @category models
  * @since 0.1.0
  */
-export type TokenType = keyof typeof tokenTypes | (string & {})
+export type TokenType = keyof typeof tokenTypes | (string & Record<never, never>)
 
 const tokenTypes = {
   accessToken: "urn:ietf:params:oauth:token-type:access_token",
