@@ -110,8 +110,11 @@ export type Options<R = never> = Provider.GrantOptions & {
    * {@link terminalPrompt}.
    */
   readonly prompt?: ((login: Login) => Effect.Effect<unknown, unknown, R>) | undefined
-  /** Opens an http or https address in a browser on this machine, beside the prompt. A failure is logged and changes nothing. Default: nothing is opened. */
-  readonly open?: ((url: string) => Effect.Effect<unknown, unknown, R>) | undefined
+  /**
+   * Opens an http or https address in a browser on this machine, beside the prompt: the address with the code in it, where there is one. A failure is logged and changes
+   * nothing. Default: nothing is opened.
+   */
+  readonly open?: ((url: string) => Effect.Effect<unknown, unknown, R> | Promise<unknown> | void) | undefined
   /** Whether the first poll comes at once instead of after one interval. Default: false. */
   readonly pollAtOnce?: boolean | undefined
 }
@@ -233,10 +236,7 @@ const logIn = <R>(
 
     const show = yield* Effect.forkScoped((options.prompt ?? terminalPrompt())(login))
     if (options.open !== undefined) {
-      const url = Option.getOrElse(login.verificationUriComplete, () => login.verificationUri)
-      yield* Effect.forkScoped(
-        Effect.catchAllCause(options.open(url), () => Effect.logDebug("no browser was opened for the login"))
-      )
+      yield* Effect.forkScoped(opened(options.open, login))
     }
     const cancelled = Effect.flatMap(
       Fiber.await(show),
@@ -266,6 +266,12 @@ const logIn = <R>(
     yield* Effect.timeoutOption(Fiber.await(show), "1 second")
     return yield* exit
   }).pipe(Effect.scoped)
+
+const opened = <R>(open: NonNullable<Options<R>["open"]>, login: Login) =>
+  Effect.suspend(() => {
+    const opening = open(Option.getOrElse(login.verificationUriComplete, () => login.verificationUri))
+    return Effect.isEffect(opening) ? opening : Effect.promise(() => Promise.resolve(opening))
+  }).pipe(Effect.catchAllCause(() => Effect.logDebug("no browser was opened for the login")))
 
 /** Counts a code's life down, and sleeps no longer than that. */
 const timerOf = (lifetime: Duration.Duration) =>

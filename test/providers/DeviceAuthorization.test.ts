@@ -1,8 +1,10 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -14,6 +16,9 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as TestContext from "effect/TestContext"
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { decide, type DeviceServer, deviceServer } from "../../examples/support/deviceServer.ts"
 import * as AuthorizationServer from "../../src/AuthorizationServer.ts"
 import * as Credentials from "../../src/Credentials.ts"
 import type { RefreshError } from "../../src/CredentialsError.ts"
@@ -372,6 +377,20 @@ describe("the login ends", () => {
     })
   )
 
+  it.effect.each([301, 302, 303, 307, 308])("before it begins, at a %i, which is not followed (S003)", (status) =>
+    Effect.gen(function* () {
+      const server = FakeServer.make(({ url }) =>
+        url === options.deviceAuthorizationEndpoint
+          ? { status, headers: { location: "https://evil.test/" } }
+          : undefined
+      )
+      const login = acquire({ clientSecret: "s3cret" } as Partial<DeviceAuthorization.Options>)
+      const { exit } = yield* played(Effect.provide(login, server.layer))
+      assert.deepInclude(reasonOf(exit), { _tag: "InvalidResponse", status })
+      assert.strictEqual(server.seen.length, 1)
+    })
+  )
+
   it.effect("before it begins, if the server has no endpoint for it", () =>
     Effect.gen(function* () {
       const server = Testing.authorizationServer()
@@ -440,6 +459,17 @@ describe("interrupting a login", () => {
     })
   )
 })
+
+it("an interrupted login leaves nothing behind that keeps a process alive (S237)", async () => {
+  const program = fileURLToPath(new URL("../support/processes/interruptedLogin.ts", import.meta.url))
+  const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
+  const { code, out } = await new Promise<{ readonly code: unknown; readonly out: string }>((resolve) => {
+    const child = execFile(process.execPath, [...flags, program], { timeout: 20_000 }, (_, out) =>
+      resolve({ code: child.exitCode, out })
+    )
+  })
+  assert.deepStrictEqual({ code, out }, { code: 0, out: "finished\n" })
+}, 30_000)
 
 describe("a laptop that sleeps", () => {
   it.effect("comes back to a code that has expired, and polls no more (S242)", () =>
@@ -598,23 +628,61 @@ describe("the prompt", () => {
     })
   )
 
-  it.effect("may need services, and so may the opener; it opens the address with the code in it (S239)", () =>
+  it.effect("may need services, and so may the opener", () =>
     Effect.gen(function* () {
+      const Screen = Context.GenericTag<"Screen", { readonly lines: Array<string> }>("Screen")
+      const write = (line: string) => Effect.map(Screen, ({ lines }) => lines.push(line))
       const server = scripted([approved])
-      const opened: Array<string> = []
-      const told: Array<string> = []
-      const login = acquire<never>({
-        prompt: ({ userCode }) => Effect.sync(() => told.push(userCode)),
-        open: (url) =>
-          Effect.zipRight(
-            Effect.sync(() => opened.push(url)),
-            Effect.fail("no browser")
-          )
-      })
-      const { exit } = yield* played(Effect.provide(login, server.layer))
+      const lines: Array<string> = []
+      const login = acquire<"Screen">({ prompt: ({ userCode }) => write(userCode), open: write })
+      const { exit } = yield* played(login.pipe(Effect.provide(server.layer), Effect.provideService(Screen, { lines })))
       assert.isTrue(Exit.isSuccess(exit))
-      assert.deepStrictEqual(opened, ["https://id.test/device?user_code=WDJB-MJHT"])
+      assert.deepStrictEqual(lines, ["WDJB-MJHT", "https://id.test/device?user_code=WDJB-MJHT"])
+    })
+  )
+})
+
+describe("the opener", () => {
+  const opened = (
+    open: NonNullable<DeviceAuthorization.Options["open"]>,
+    start: object = {}
+  ): Effect.Effect<ReadonlyArray<string>> =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const urls: Array<string> = []
+      const { exit } = yield* played(
+        acquire({
+          prompt: ({ userCode }) => Effect.sync(() => told.push(userCode)),
+          open: (url) => {
+            urls.push(url)
+            return open(url)
+          }
+        }).pipe(Effect.provide(scripted([approved], start).layer))
+      )
+      assert.isTrue(Exit.isSuccess(exit))
       assert.deepStrictEqual(told, ["WDJB-MJHT"])
+      return urls
+    })
+
+  it.effect.each<[string, NonNullable<DeviceAuthorization.Options["open"]>]>([
+    ["is an Effect", () => Effect.void],
+    ["is a promise", async () => {}],
+    ["just does it", () => {}],
+    ["fails", () => Effect.fail("no browser")],
+    ["rejects", () => Promise.reject(new Error("no browser"))],
+    ["throws", () => assert.fail("no browser")]
+  ])("that %s gets the address with the code in it, and the code is shown all the same (S239)", ([, open]) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* opened(open), ["https://id.test/device?user_code=WDJB-MJHT"])
+    })
+  )
+
+  it.effect("gets the plain address where there is no other, or none that is a web address (S238)", () =>
+    Effect.gen(function* () {
+      for (const verification_uri_complete of [undefined, "javascript:alert(1)", "file:///etc/passwd"]) {
+        const urls = yield* opened(() => {}, { verification_uri_complete })
+        assert.deepStrictEqual(urls, ["https://id.test/device"])
+      }
     })
   )
 })
@@ -842,6 +910,52 @@ describe("in an application", () => {
     assert.include(seen.map(([, text]) => text).join(), "WDJB-MJHT")
     assert.deepStrictEqual(scanner({ "device code": canary })(seen), [])
   })
+})
+
+describe("on a real server", () => {
+  /** Logs in, and decides on the pages that the server shows. */
+  const login = (server: DeviceServer, decision: "approve" | "deny", pages: Array<string>) =>
+    DeviceAuthorization.make({
+      issuer: server.issuer,
+      clientId: server.clientId,
+      scope: ["openid", "offline_access"],
+      parameters: { prompt: "consent" },
+      prompt: ({ verificationUriComplete }) =>
+        Effect.promise(async () => pages.push(await decide(Option.getOrThrow(verificationUriComplete), decision)))
+    })
+
+  it.scopedLive(
+    "a person approves, the token works, is renewed without the person, and is given back",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* deviceServer
+        const pages: Array<string> = []
+        const credentials = yield* Credentials.make(login(server, "approve", pages))
+        const token = yield* credentials.token
+        assert.include(pages.join(), "Sign-in Success")
+        assert.deepStrictEqual(token.scope, ["openid", "offline_access"])
+        assert.isTrue(yield* Effect.promise(() => server.accepts(show(token))))
+        const renewed = yield* credentials.renew(token)
+        assert.notStrictEqual(show(renewed), show(token))
+        assert.isTrue(yield* Effect.promise(() => server.accepts(show(renewed))))
+        assert.strictEqual(pages.length, 1)
+        yield* credentials.revoke
+        assert.isFalse(yield* Effect.promise(() => server.accepts(show(renewed))))
+      }).pipe(Effect.provide(FetchHttpClient.layer)),
+    30_000
+  )
+
+  it.scopedLive(
+    "a person says no",
+    () =>
+      Effect.gen(function* () {
+        const pages: Array<string> = []
+        const error = yield* Effect.flip(login(yield* deviceServer, "deny", pages).acquire(first))
+        assert.include(pages.join(), "The Sign-in request was interrupted")
+        assert.deepInclude(error.reason, { _tag: "Interaction", kind: "Denied" })
+      }).pipe(Effect.provide(FetchHttpClient.layer)),
+    30_000
+  )
 })
 
 describe("options", () => {
