@@ -21,6 +21,8 @@ export interface Options {
   readonly rotates?: boolean
   /** Whether its metadata is only where RFC 8414 says, not where OpenID Connect Discovery does. Default: both. */
   readonly onlyOAuthMetadata?: boolean
+  /** Whether people can log in, under any name and with any password. Default: false. */
+  readonly people?: boolean
 }
 
 /** A running server. */
@@ -72,14 +74,14 @@ export const authorizationServer = (options: Options): Effect.Effect<Authorizati
 
 const accountId = "ada"
 
-const create = (issuer: string, { accessTokenSeconds = 60, clients, rotates = true }: Options) =>
+const create = (issuer: string, { accessTokenSeconds = 60, clients, people = false, rotates = true }: Options) =>
   new Provider(issuer, {
     clients,
     scopes: ["api", "offline_access", "openid"],
-    findAccount: () => ({ accountId, claims: () => ({ sub: accountId }) }),
+    findAccount: (_: unknown, sub: string) => ({ accountId: sub, claims: () => ({ sub }) }),
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: people },
       introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true, allowedPolicy: () => true }
     },
