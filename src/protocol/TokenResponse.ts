@@ -32,6 +32,7 @@ import * as Text from "../internal/text.ts"
 import * as Timing from "../internal/timing.ts"
 import * as Jwt from "../Jwt.ts"
 import * as Token from "../Token.ts"
+import * as TokenShape from "./TokenShape.ts"
 
 /**
  * An answer of an authorization server.
@@ -67,6 +68,8 @@ export interface TokenResponse extends Answer {
   readonly requestedScope?: ReadonlyArray<string> | undefined
   /** What kind of token was asked for, as a URI (RFC 8693 §3). Default: an access token. */
   readonly requestedTokenType?: string | undefined
+  /** Where the parts are, in answers that are not as RFC 6749 §5.1 says; there is no `extra` then. Default: as it says. */
+  readonly shape?: TokenShape.TokenShape | undefined
   /** The refresh token held before: it stays unless the answer brings another (RFC 6749 §6). Default: none. */
   readonly previousRefreshToken?: Option.Option<Redacted.Redacted> | undefined
 }
@@ -114,7 +117,9 @@ type Members = Readonly<Record<string, unknown>>
  */
 export const decode = (response: TokenResponse): Either.Either<Token.Token, RefreshError> =>
   Either.mapLeft(
-    Either.flatMap(members(response), (members) => token(response, members)),
+    Either.flatMap(members(response), (members) =>
+      token(response, response.shape === undefined ? members : TokenShape.read(response.shape, members))
+    ),
     (reason) => new RefreshError({ provider: response.provider, reason })
   )
 
