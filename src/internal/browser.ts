@@ -56,11 +56,11 @@ export const open = (address: string): Effect.Effect<void, string> =>
             shell: false,
             windowsHide: true
           })
-          child.once("error", () => resume(Effect.fail(`${program} was not found`)))
+          child.once("error", () => resume(Effect.fail(`${program} could not be started`)))
           child.once("exit", (code) => resume(code === 0 ? Effect.void : Effect.fail(`${program} failed`)))
           child.unref()
         } catch {
-          resume(Effect.fail(`${program} may not be started`))
+          resume(Effect.fail(`${program} could not be started`))
         }
       }).pipe(Effect.timeoutOption(decision), Effect.asVoid)
     return yield* openers(Node.platform(), env).reduce<Effect.Effect<void, string>>(
