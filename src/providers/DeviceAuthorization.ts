@@ -327,7 +327,10 @@ const clock = (left: Duration.Duration): string => {
  */
 export const terminalPrompt =
   (options?: {
-    /** Draws a QR code of an address, as lines of text: it is shown where the server has an address with the code in it. Default: none is drawn. */
+    /**
+     * Draws a QR code of an address as lines of text, as `renderUnicodeCompact` of the package `uqr` does: it is shown where the server has an address with the code in it.
+     * Default: none is drawn.
+     */
     readonly qrCode?: ((url: string) => string) | undefined
   }): ((login: Login) => Effect.Effect<void>) =>
   ({ expiresAt, progress, userCode, verificationUri, verificationUriComplete }) =>
@@ -337,8 +340,17 @@ export const terminalPrompt =
       yield* say(`\nTo log in, open       ${verificationUri}`)
       yield* say(`and enter the code    ${isLive ? `\x1b[1m${userCode}\x1b[22m` : userCode}\n`)
       if (Option.isSome(verificationUriComplete)) {
-        const qrCode = options?.qrCode?.(verificationUriComplete.value)
-        yield* say(qrCode === undefined ? `or open ${verificationUriComplete.value}\n` : `or scan\n\n${qrCode}\n`)
+        const url = verificationUriComplete.value
+        yield* say(`or open               ${url}\n`)
+        const draw = options?.qrCode
+        // A picture that cannot be drawn is no reason not to log in.
+        if (draw !== undefined)
+          yield* Effect.ignore(
+            Effect.flatMap(
+              Effect.try(() => `${draw(url)}\n`),
+              say
+            )
+          )
       }
       const left = DateTime.distanceDuration(yield* DateTime.now, expiresAt)
       if (!isLive) yield* say(`Waiting for you, ${clock(left)} left`)

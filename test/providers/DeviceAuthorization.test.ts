@@ -503,6 +503,19 @@ describe("a laptop that sleeps", () => {
     })
   )
 
+  it.effect("notices that the code has expired within a minute, also in a long pause (S242)", () =>
+    Effect.gen(function* () {
+      const clock = HybridClock.make()
+      const server = scripted([{ status: 503, headers: { "retry-after": "600" } }], { expires_in: 900 })
+      const fiber = yield* Effect.fork(Effect.withClock(Effect.provide(acquire(), server.layer), clock))
+      yield* clock.advance("10 seconds")
+      yield* clock.suspend("1 hour")
+      yield* clock.advance("1 minute")
+      assert.deepInclude(reasonOf(yield* Fiber.await(fiber)), { _tag: "Interaction", kind: "TimedOut" })
+      assert.strictEqual(server.polledAt.length, 1)
+    })
+  )
+
   it.effect("whose wall clock is set back has no more time than others", () =>
     Effect.gen(function* () {
       const clock = HybridClock.make()
@@ -716,7 +729,7 @@ describe("the terminal prompt", () => {
         "To log in, open       https://id.test/device",
         "and enter the code    WDJB-MJHT",
         "",
-        "or open https://id.test/device?user_code=WDJB-MJHT",
+        "or open               https://id.test/device?user_code=WDJB-MJHT",
         "",
         "Waiting for you, 1:00 left",
         "No answer from the server, trying again in 0:10",
@@ -746,10 +759,20 @@ describe("the terminal prompt", () => {
     })
   )
 
+  it.effect("goes on without a QR code that cannot be drawn", () =>
+    Effect.gen(function* () {
+      const qrCode = () => assert.fail("too long")
+      const { exit, lines } = yield* written(false, scripted([approved]), { qrCode })
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.strictEqual(lines.at(-1), "Logged in")
+    })
+  )
+
   it.effect("draws none of an address without it, and nothing that is no web address (S238)", () =>
     Effect.gen(function* () {
       const hostile = { verification_uri_complete: "javascript:alert(1)", user_code: "A\u001b[2JB" }
-      const { lines } = yield* written(false, scripted([approved], hostile), { qrCode: () => assert.fail("drawn") })
+      const { lines } = yield* written(false, scripted([approved], hostile), { qrCode: () => "[QR]" })
+      assert.notInclude(lines.join("\n"), "[QR]")
       assert.notMatch(lines.join(""), /javascript|\p{Cc}\[/u)
       assert.include(lines.join("\n"), "and enter the code    A[2JB")
     })
