@@ -25,3 +25,19 @@ export const isWord = (text: string): boolean => /^[\x21\x23-\x5b\x5d-\x7e]+$/.t
 
 /** RFC 6749 appendix A, VSCHAR: what tokens and codes are made of. */
 export const isVisible = (text: string): boolean => /^[\x20-\x7e]+$/.test(text)
+
+/**
+ * Somebody's complaint, with everything blotted out that may be a secret: long runs of letters and digits as tokens have them, and what
+ * stands after `token=` and its like. Paths stay legible.
+ */
+export const withoutSecrets = (text: string, max: number): string =>
+  printable(
+    text
+      .replace(/\s+/g, " ")
+      // Colours whole, or their letters would stay.
+      .replace(/\p{Cc}(\[[0-?]*[ -/]*[@-~])?/gu, "")
+      .replace(/((?:token|secret|password|passwd|key)\w*["']?\s*[=:]\s*)\S+/gi, "$1…")
+      .replace(/\b(bearer|basic)\s+\S+/gi, "$1 …")
+      .replace(/[\w+=.~%-]{16,}/g, (run) => (/\d/.test(run) || (/[a-z]/.test(run) && /[A-Z]/.test(run)) ? "…" : run)),
+    max
+  )

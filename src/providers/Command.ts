@@ -1,0 +1,397 @@
+/**
+ * A token that a program prints: `gcloud auth print-access-token`, `az account get-access-token`, a `kubectl` plugin, a script of your own.
+ *
+ * The program is started without a shell, with nothing on its standard input, and again whenever a token is needed. What it prints on standard output
+ * is the token and nothing else; what it prints on standard error is only seen in errors, and there only the last line. A bare token that is no JWT does not say when it
+ * expires: set the `defaultLifetime` of the credentials (5 minutes for gcloud).
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect-credentials/Command"
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Effect } from "effect"
+ *
+ * const CredentialsLive = Command.layer({ command: "echo", args: ["t0ken"] }, { defaultLifetime: "5 minutes" })
+ * const program = Effect.flatMap(Credentials.Credentials, (credentials) => credentials.token)
+ * const token = await Effect.runPromise(program.pipe(Effect.provide(CredentialsLive), Effect.provide(NodeContext.layer)))
+ * console.log(String(token.accessToken))
+ * // <redacted>
+ * ```
+ *
+ * @module
+ */
+import * as PlatformCommand from "@effect/platform/Command"
+import * as CommandExecutor from "@effect/platform/CommandExecutor"
+import type { PlatformError } from "@effect/platform/Error"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import type { Authorization } from "../Authorization.ts"
+import * as Credentials from "../Credentials.ts"
+import { InvalidOption, RefreshError } from "../CredentialsError.ts"
+import * as Json from "../internal/json.ts"
+import * as Node from "../internal/node.ts"
+import * as Text from "../internal/text.ts"
+import * as TokenResponse from "../protocol/TokenResponse.ts"
+import * as TokenShape from "../protocol/TokenShape.ts"
+import * as Provider from "../Provider.ts"
+import * as Token from "../Token.ts"
+
+const name = "Command"
+
+/**
+ * What to run, and how to read what it prints.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The program: a name that is looked for in `PATH`, or an absolute path. Scripts of Windows (`.cmd`, `.bat`) cannot be started without a shell: name the program they run. */
+  readonly command: string
+  /**
+   * Its arguments, each passed on as it is: no shell looks at them. Everybody on the machine can read them, so no secret belongs here. Default: none.
+   */
+  readonly args?: ReadonlyArray<string> | undefined
+  /**
+   * How to read what is printed: `"text"` is the token alone, on one line; `"execCredential"` is what plugins of `kubectl` print; a shape says where a JSON
+   * object has its parts, `{}` being that of a token endpoint. Default: `"text"`.
+   */
+  readonly parse?: "text" | "execCredential" | TokenShape.TokenShape | undefined
+  /**
+   * Which variables of this program's environment the other one sees: `"all"`, as in a shell, or those named, with `PATH` and `HOME` always among them. Default:
+   * `"all"`.
+   */
+  readonly inherit?: "all" | ReadonlyArray<string> | undefined
+  /** Variables of its own, over the inherited ones. `LC_ALL=C`, `NO_COLOR=1` and `CLOUDSDK_CORE_DISABLE_PROMPTS=1` are set unless they are here. Default: none. */
+  readonly environment?: Readonly<Record<string, string>> | undefined
+  /** Where it runs. Default: where this program does. */
+  readonly workingDirectory?: string | undefined
+  /** How long it may take, at most an hour; then it is ended, with all that it started. Default: 30 seconds. */
+  readonly timeLimit?: Duration.DurationInput | undefined
+  /** What to tell the reader if the program is not there: how to install it. Default: nothing. */
+  readonly installHint?: string | undefined
+  /** How tokens go on a request. Default: `Authorization.bearer`. */
+  readonly authorization?: Authorization | undefined
+}
+
+/** No token is longer than this, nor anything around it. */
+const mostOutput = 1_048_576
+
+/** Of complaints the end is kept. */
+const mostComplaint = 65_536
+
+/** How long a program may take to end when it is told to, before it is ended without being asked. */
+const grace = "2 seconds"
+
+/** What others hold open after the program itself has ended is not waited for. */
+const lingering = "1 second"
+
+/** Programs live in real time, whatever the clock of the fiber is. */
+const inRealTime = Effect.withClock(Context.get(DefaultServices.liveServices, Clock.Clock))
+
+const execInfo = JSON.stringify({
+  apiVersion: "client.authentication.k8s.io/v1",
+  kind: "ExecCredential",
+  spec: { interactive: false }
+})
+
+const execShape: TokenShape.TokenShape = { accessToken: "status.token", expiresAt: "status.expirationTimestamp" }
+
+/** Windows has `C:\` and `\\server`, everybody else `/`. */
+const isAbsolute = (path: string): boolean => /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path)
+
+/** A `PATH` without the current directory and other places that depend on where one is. */
+const safePath = (path: string): string => {
+  const separator = Node.platform() === "win32" ? ";" : ":"
+  return path.split(separator).filter(isAbsolute).join(separator)
+}
+
+const environmentOf = ({ environment = {}, inherit = "all", parse }: Options): Record<string, string> => {
+  const all = Object.entries(Node.environment())
+  // Windows does not care about the case of a name.
+  const key = (name: string) => (Node.platform() === "win32" ? name.toUpperCase() : name)
+  const wanted =
+    inherit === "all" ? undefined : new Set(["PATH", "HOME", "SYSTEMROOT", "USERPROFILE", ...inherit].map(key))
+  const inherited = all.filter(([name]) => wanted === undefined || wanted.has(key(name)))
+  return Object.fromEntries(
+    [
+      ...inherited,
+      ["LC_ALL", "C"],
+      ["NO_COLOR", "1"],
+      ["CLOUDSDK_CORE_DISABLE_PROMPTS", "1"],
+      ...(parse === "execCredential" ? [["KUBERNETES_EXEC_INFO", execInfo]] : []),
+      ...Object.entries(environment)
+    ].map(([name, value]) => [name!, key(name!) === "PATH" ? safePath(value!) : value!])
+  )
+}
+
+const commandOf = (options: Options): PlatformCommand.Command => {
+  const command = PlatformCommand.make(options.command, ...(options.args ?? [])).pipe(
+    PlatformCommand.env(environmentOf(options), { extendEnv: false }),
+    PlatformCommand.stdin(Stream.empty)
+  )
+  return options.workingDirectory === undefined
+    ? command
+    : PlatformCommand.workingDirectory(command, options.workingDirectory)
+}
+
+const refuse = (reason: RefreshError["reason"]) => new RefreshError({ provider: name, reason })
+
+const failed = (description: string) => refuse({ _tag: "Source", description })
+
+/** The platform's error quotes the whole command: only its kind is told. */
+const notStarted = ({ command, installHint }: Options, error: PlatformError): RefreshError => {
+  const program = Text.printable(command, 128)
+  if (error.module === "FileSystem") return failed(`the working directory of ${program} cannot be used: check it`)
+  switch (error._tag === "SystemError" ? error.reason : "Unknown") {
+    case "NotFound":
+      return failed(`${program} was not found: ${installHint ?? "install it, or check PATH"}`)
+    case "PermissionDenied":
+      return failed(`${program} may not be run: check its permissions`)
+    default:
+      return failed(`${program} could not be started`)
+  }
+}
+
+/** Ends it and all that it has started: kindly first. */
+const end = (process: CommandExecutor.Process): Effect.Effect<void> =>
+  Effect.whenEffect(
+    Effect.interruptible(process.kill("SIGTERM")).pipe(
+      Effect.timeout(grace),
+      Effect.ignore,
+      Effect.zipRight(Effect.ignore(Effect.timeout(Effect.interruptible(process.kill("SIGKILL")), grace))),
+      inRealTime
+    ),
+    Effect.orElseSucceed(process.isRunning, () => false)
+  )
+
+/** Reads all that comes; `keep` decides what stays of it. */
+const collect = <E>(
+  stream: Stream.Stream<Uint8Array, PlatformError>,
+  keep: (chunk: Uint8Array) => Effect.Effect<void, E>
+): Effect.Effect<void, E> =>
+  Stream.runForEach(
+    Stream.catchAll(stream, () => Stream.empty),
+    keep
+  )
+
+const join = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const bytes = new Uint8Array(chunks.reduce((size, { length }) => size + length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes
+}
+
+/** What it printed, once it has ended well. */
+const outputOf = (options: Options): Effect.Effect<string, RefreshError, CommandExecutor.CommandExecutor> => {
+  const program = Text.printable(options.command, 128)
+  return Effect.scoped(
+    Effect.gen(function* () {
+      const executor = yield* CommandExecutor.CommandExecutor
+      const process = yield* Effect.uninterruptible(
+        Effect.tap(
+          Effect.mapError(executor.start(commandOf(options)), (error) => notStarted(options, error)),
+          (process) => Effect.addFinalizer(() => end(process))
+        )
+      )
+      const printed: Array<Uint8Array> = []
+      let size = 0
+      let complaint = new Uint8Array()
+      const reading = yield* Effect.forkScoped(
+        collect(process.stdout, (chunk) => {
+          size += chunk.length
+          printed.push(chunk)
+          return size > mostOutput ? Effect.fail(failed(`${program} printed more than 1 MiB`)) : Effect.void
+        })
+      )
+      const listening = yield* Effect.forkScoped(
+        collect(process.stderr, (chunk) =>
+          Effect.sync(() => void (complaint = join([complaint, chunk]).slice(-mostComplaint)))
+        )
+      )
+      const code = yield* Effect.raceFirst(
+        Effect.option(process.exitCode),
+        Effect.zipRight(Fiber.join(reading), Effect.never)
+      )
+      yield* Fiber.awaitAll([reading, listening]).pipe(Effect.timeout(lingering), Effect.ignore, inRealTime)
+      if (size > mostOutput) return yield* Fiber.join(reading).pipe(Effect.as(""))
+      if (Option.isNone(code) || code.value !== 0) {
+        const last =
+          new TextDecoder()
+            .decode(complaint)
+            .trim()
+            .split(/[\r\n]+/)
+            .at(-1) ?? ""
+        const said = Text.withoutSecrets(last, 256)
+        return yield* failed(
+          `${program} ${Option.match(code, { onNone: () => "was killed", onSome: (code) => `failed with exit code ${code}` })}${
+            said === "" ? "" : ` (${said})`
+          }; run it by hand to see more`
+        )
+      }
+      try {
+        return new TextDecoder("utf-8", { fatal: true }).decode(join(printed))
+      } catch {
+        return yield* failed(`${program} printed something that is not UTF-8 text`)
+      }
+    })
+  )
+}
+
+const tokenOf = (
+  options: Options,
+  output: string,
+  requestedAt: DateTime.Utc
+): Either.Either<Token.Token, RefreshError> => {
+  const { parse = "text" } = options
+  const program = Text.printable(options.command, 128)
+  const fail = (what: string) => Either.left(failed(`${program} printed ${what}`))
+  const text = output.trim()
+  if (text === "") return fail("nothing")
+  if (parse === "text") {
+    const token = Token.fromAccessToken(Redacted.make(text), requestedAt)
+    return Token.isSendable(token) ? Either.right(token) : fail("something else than one token on one line")
+  }
+  const members = Json.parseObject(text)
+  if (members === undefined) return fail("something else than a JSON object")
+  if (
+    parse === "execCredential" &&
+    !(
+      Json.member(members, "kind") === "ExecCredential" &&
+      /^client\.authentication\.k8s\.io\/v1(beta1)?$/.test(String(Json.member(members, "apiVersion")))
+    )
+  ) {
+    return fail("something else than an ExecCredential of client.authentication.k8s.io/v1 or v1beta1")
+  }
+  return Either.mapLeft(
+    TokenResponse.decode({
+      provider: name,
+      status: 200,
+      headers: {},
+      body: text,
+      requestedAt,
+      shape: parse === "execCredential" ? execShape : parse
+    }),
+    ({ reason }) =>
+      failed(
+        `${program} printed ${reason._tag === "InvalidResponse" ? `no usable token: ${reason.description}` : "an error instead of a token"}`
+      )
+  )
+}
+
+const longest = Duration.toMillis("1 hour")
+
+const problemOf = (options: Options): InvalidOption | undefined => {
+  const { args = [], command, environment = {}, inherit = [], installHint = "", parse, workingDirectory } = options
+  const invalid = (option: keyof Options, expected: string) => new InvalidOption({ provider: name, option, expected })
+  if (
+    Text.isBlank(command) ||
+    !Text.isPlain(command) ||
+    command.startsWith("-") ||
+    (/[\\/]/.test(command) && !isAbsolute(command))
+  ) {
+    return invalid("command", "the name of a program or its absolute path")
+  }
+  if (/\.(cmd|bat)$/i.test(command)) return invalid("command", "a program, not a script that needs a shell")
+  if (args.some((arg) => /\0|\p{Cs}/u.test(arg))) return invalid("args", "well-formed text without the character NUL")
+  const named = [...Object.keys(environment), ...(inherit === "all" ? [] : inherit)]
+  if (
+    named.some((name) => name === "" || /[=\0]/.test(name)) ||
+    Object.values(environment).some((text) => text.includes("\0"))
+  ) {
+    return invalid(
+      Object.keys(environment).length > 0 ? "environment" : "inherit",
+      "made of names without an equals sign, and no character NUL"
+    )
+  }
+  if (workingDirectory !== undefined && (Text.isBlank(workingDirectory) || workingDirectory.includes("\0"))) {
+    return invalid("workingDirectory", "a directory")
+  }
+  const limit = Duration.toMillis(options.timeLimit ?? "30 seconds")
+  if (!(limit > 0 && limit <= longest)) return invalid("timeLimit", "more than nothing, and at most an hour")
+  if (!Text.isPlain(installHint)) return invalid("installHint", "text without line breaks or other controls")
+  const shape = typeof parse === "object" ? TokenShape.check(parse) : Option.none()
+  return Option.isSome(shape) ? invalid("parse", shape.value) : undefined
+}
+
+/**
+ * A provider that runs a program.
+ *
+ * **Details** – the exit code must be 0. Output over 1 MiB, an empty one, and one that is not what `parse` says are errors that do not quote it. When the time is up, or nobody
+ * waits any longer, the program and what it has started get SIGTERM, and SIGKILL 2 seconds later. Places in `PATH` that depend on the current directory are not looked into.
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect-credentials/Command"
+ *
+ * const azure = Command.make({
+ *   command: "az",
+ *   args: ["account", "get-access-token", "--output", "json"],
+ *   parse: { accessToken: "accessToken", expiresAt: "expires_on" },
+ *   installHint: "see https://aka.ms/azure-cli"
+ * })
+ * console.log(azure.name)
+ * // Command
+ * ```
+ *
+ * @see <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Provider.Provider<CommandExecutor.CommandExecutor> => {
+  const timeLimit = Duration.decode(options.timeLimit ?? "30 seconds")
+  const problem = problemOf(options)
+  return Provider.make({
+    name,
+    ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
+    // Ending the program takes its time too.
+    timeLimit: Duration.sum(timeLimit, "5 seconds"),
+    check: problem === undefined ? Effect.void : Effect.fail(problem),
+    acquire: () =>
+      Effect.flatMap(DateTime.now, (requestedAt) =>
+        outputOf(options).pipe(
+          Effect.timeoutFail({ duration: timeLimit, onTimeout: () => refuse({ _tag: "Timeout", after: timeLimit }) }),
+          Effect.flatMap((output) => tokenOf(options, output, requestedAt))
+        )
+      )
+  })
+}
+
+/**
+ * Credentials from a program. Fails with `InvalidOption` if an option cannot work, before anything is run.
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect-credentials/Command"
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Effect } from "effect"
+ *
+ * const CredentialsLive = Command.layer({ command: "no-such-program", installHint: "see https://example.com/install" })
+ * const program = Effect.flatMap(Credentials.Credentials, (credentials) => credentials.token)
+ * const error = await Effect.runPromise(Effect.flip(program.pipe(Effect.provide(CredentialsLive), Effect.provide(NodeContext.layer))))
+ * console.log(error.message)
+ * // Command: no-such-program was not found: see https://example.com/install
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <Name extends string = "default">(
+  options: Options,
+  engine?: Credentials.LayerOptions<Name>
+): Layer.Layer<Credentials.Id<Name>, InvalidOption, CommandExecutor.CommandExecutor> =>
+  Credentials.layer(make(options), engine)
