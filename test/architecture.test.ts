@@ -39,7 +39,11 @@ const revealing: Readonly<Record<string, string>> = {
   "Authorization.ts": "builds the header",
   "ClientAuthentication.ts": "signs with it, or refuses one that cannot be sent",
   "Jwt.ts": "reads the claims",
+  "internal/pkce.ts": "hashes a verifier",
+  "internal/secret.ts": "says whether one is blank",
+  "internal/signing.ts": "signs with it",
   "Token.ts": "encodes a token for a store, and says whether it can be sent",
+  "protocol/AuthorizationRequest.ts": "builds the address, and compares what comes back",
   "protocol/Grant.ts": "drops what is blank",
   "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes",
   "providers/ApiKey.ts": "puts keys in headers",
@@ -51,7 +55,8 @@ const onPlatform: ReadonlyArray<string> = [
   "AuthenticatedHttpClient.ts",
   "Testing.ts",
   "internal/http.ts",
-  "internal/memoryResponse.ts"
+  "internal/memoryResponse.ts",
+  "providers/Command.ts"
 ]
 
 const bannedWords = /manager|helper|handler|service|utils?\b|(^|[^a-z])impl(?![a-z])/i
