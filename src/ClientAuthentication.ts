@@ -192,16 +192,17 @@ export type OptionalClient =
  * ```ts
  * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
  *
- * console.log(ClientAuthentication.orAnonymous({}).clientId)
+ * console.log(ClientAuthentication.orAnonymous({ scope: ["read"] }).clientId)
  * // anonymous
  * ```
  *
  * @category constructors
  * @since 0.1.0
  */
-export const orAnonymous = <A extends OptionalClient>(options: A): A & Client =>
-  (options.clientId === undefined ? { ...options, clientId: "anonymous", authentication: anonymous } : options) as A &
-    Client
+export const orAnonymous = <A extends object>(options: A): A & Client =>
+  ((options as OptionalClient).clientId === undefined
+    ? { ...options, clientId: "anonymous", authentication: anonymous }
+    : options) as A & Client
 
 /**
  * The secret in an HTTP Basic header (RFC 6749 §2.3.1): what servers must support.

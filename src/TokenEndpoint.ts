@@ -39,6 +39,7 @@ import * as Text from "./internal/text.ts"
 import * as Timing from "./internal/timing.ts"
 import * as DeviceFlow from "./protocol/DeviceFlow.ts"
 import type { Grant, Target } from "./protocol/Grant.ts"
+import * as Login from "./protocol/Login.ts"
 import type { Endpoint } from "./protocol/ServerMetadata.ts"
 import * as TokenRequest from "./protocol/TokenRequest.ts"
 import * as TokenResponse from "./protocol/TokenResponse.ts"
@@ -349,6 +350,35 @@ export const pollDevice = (
     Effect.flatten,
     Effect.tap((token) => checkScope(self, requestedScope, token))
   )
+
+/**
+ * A token for a login at a server that does not speak OAuth: what is sent and how the answer is read is the login's; everything else is as in {@link exchange}.
+ *
+ * **Details** – as JSON, if the endpoint's `body` says so. The span is `TokenEndpoint.login`.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const options = ClientAuthentication.orAnonymous({ tokenEndpoint: "https://api.example.com/login", body: "json" as const })
+ * const params = [["user", "ada"], ["pass", Redacted.make("s3cret")]] as const
+ * const program = TokenEndpoint.login(TokenEndpoint.make("Mine", options), { params, shape: { accessToken: "jwt" }, oneTime: false })
+ * console.log(Effect.isEffect(program))
+ * // true
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const login = (
+  self: TokenEndpoint,
+  login: Login.Login
+): Effect.Effect<Token, RefreshError, HttpClient.HttpClient> =>
+  send(self, "token_endpoint", TokenRequest.make(login.params), login.oneTime, (response) =>
+    Login.decode(login, response)
+  ).pipe(Effect.withSpan("TokenEndpoint.login", { attributes: { provider: self.provider }, captureStackTrace: false }))
 
 /**
  * Tells the server that a token is no longer needed (RFC 7009). A token that the server does not know counts as given back.

@@ -94,6 +94,22 @@ export const read = (
 }
 
 /**
+ * Whether a text is a path: member names, joined by dots where there is more than one.
+ *
+ * @example
+ * ```ts
+ * import * as TokenShape from "effect-credentials/TokenShape"
+ *
+ * console.log(TokenShape.isPath("result.token"), TokenShape.isPath("result."))
+ * // true false
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPath = (text: string): boolean => text.split(".").every((name) => name !== "")
+
+/**
  * What a shape should have been, if it cannot work, for `InvalidOption`.
  *
  * @example
@@ -109,8 +125,6 @@ export const read = (
  * @since 0.1.0
  */
 export const check = (shape: TokenShape): Option.Option<string> =>
-  (Object.keys(standard) as ReadonlyArray<keyof typeof standard>).every(
-    (part) => shape[part] === undefined || shape[part].split(".").every((name) => name !== "")
-  )
+  Object.values(shape).every((path) => path === undefined || isPath(path))
     ? Option.none()
     : Option.some("made of member names, joined by dots where there is more than one")
