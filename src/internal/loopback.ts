@@ -99,8 +99,7 @@ export const listen = (
             : yield* Effect.raceFirst(respond(request), Effect.as(closed(socket), undefined))
         if (response === undefined) return
         socket.end(encode(response, request?.method !== "HEAD"))
-        // What is still being sent is read and dropped: closing on it would reset the connection and lose the answer.
-        socket.resume()
+        // What is still being sent flows on and is dropped: closing on it would reset the connection and lose the answer.
         yield* Effect.timeoutOption(closed(socket), farewell)
         if (response.sent !== undefined) yield* response.sent
       })

@@ -43,7 +43,6 @@ export const environment = (): Readonly<Record<string, string>> => {
 export interface Socket {
   readonly on: (event: "data" | "end" | "close" | "error", listener: (argument: any) => void) => unknown
   readonly off: (event: "data" | "end" | "close" | "error", listener: (argument: any) => void) => unknown
-  readonly resume: () => unknown
   readonly end: (bytes: Uint8Array) => unknown
   readonly destroy: () => unknown
 }

@@ -48,6 +48,7 @@ export const listen = (options: {
     let accept = (_target: string): boolean => false
     let names: ReadonlySet<string> = new Set()
     let isRedirected = false
+    let waiting = 0
 
     const respond = ({ host, method, target }: Loopback.Request): Effect.Effect<Loopback.Response> =>
       Effect.suspend(() => {
@@ -57,14 +58,16 @@ export const listen = (options: {
         if (pathname !== path && pathname !== pagePath) return Effect.succeed(plain(404, "There is nothing here."))
         if (method !== "GET") return Effect.succeed(plain(405, "Only GET is understood.", { allow: "GET" }))
         if (pathname === pagePath) {
-          return isRedirected
-            ? Effect.map(Deferred.await(ended), (page) => ({
-                status: 200,
-                headers,
-                body: Page.html(page),
-                sent: Deferred.succeed(delivered, undefined)
-              }))
-            : Effect.succeed(plain(404, "There is nothing here yet."))
+          if (!isRedirected) return Effect.succeed(plain(404, "There is nothing here yet."))
+          waiting++
+          // A browser may ask twice: all that wait are served.
+          const sent = Effect.suspend(() => (--waiting === 0 ? Deferred.succeed(delivered, undefined) : Effect.void))
+          return Effect.map(Deferred.await(ended), (page) => ({
+            status: 200,
+            headers,
+            body: Page.html(page),
+            sent
+          })).pipe(Effect.onInterrupt(() => Effect.sync(() => waiting--)))
         }
         if (!accept(target)) {
           return Effect.succeed(plain(400, "This is not the answer to the login that is waiting here."))

@@ -156,7 +156,7 @@ export const make = <R = never>(options: Options<R>): Provider.Provider<R | Http
   const endpoint = TokenEndpoint.make(name, options)
   const needed = refused({ _tag: "Interaction", kind: "Forbidden" })
   // Everything but the login itself: key, revocation, checks.
-  const base = Provider.fromGrant(name, options, () => needed, { refreshes: false })
+  const base = Provider.fromGrant(name, options, () => needed, { refreshes: false, subject: options.loginHint })
   const loginTimeLimit = Duration.decode(options.loginTimeLimit ?? fiveMinutes)
   return Provider.make<R | HttpClient>({
     ...base,

@@ -376,22 +376,28 @@ describe("AuthorizationCode", () => {
     )
 
     it.effect(
-      "fifty answers at once: the first is taken, all of them see the page, and the code is offered once (S210)",
+      "fifty answers at once: the first is taken, who waits sees the page, and the code is offered once (S210)",
       () =>
         Effect.gen(function* () {
           const id = people()
           id.tokenEndpoint.answerNext({ delay: "1 second" })
           const login = yield* begun(id)
-          const visits = yield* Effect.forkAll(Array.from({ length: 50 }, () => at(() => visit(login.callback()))))
+          const visits = yield* Effect.fork(
+            Effect.all(
+              Array.from({ length: 50 }, () => Effect.either(Effect.tryPromise(() => visit(login.callback())))),
+              { concurrency: "unbounded" }
+            )
+          )
           while (id.exchanges().length === 0) yield* at(() => new Promise((resolve) => setImmediate(resolve)))
           const late = yield* get(login.callback({ code: "another" }))
           assert.match(late!, /^HTTP\/1\.1 303 .*\r\nlocation: \/callback\/done\r\n/s)
           yield* TestClock.adjust("1 second")
-          const pages = yield* Effect.either(Fiber.join(visits).pipe(Effect.catchAllDefect(() => Effect.fail("gone"))))
           yield* Fiber.join(login.fiber)
           assert.strictEqual(id.exchanges().length, 1)
           assert.strictEqual(id.exchanges()[0]!.parameters["code"], "c0de")
-          if (Either.isRight(pages)) for (const { text } of pages.right) assert.include(text, "You are logged in")
+          const pages = (yield* Fiber.join(visits)).filter(Either.isRight)
+          assert.isAbove(pages.length, 0)
+          for (const { right } of pages) assert.include(right.text, "You are logged in")
         })
     )
 
@@ -414,15 +420,22 @@ describe("AuthorizationCode", () => {
           const id = people()
           const login = yield* begun(id)
           const dripping = `GET /callback HTTP/1.1\r\nhost: 127.0.0.1:${login.port}\r\n`
-          const all = yield* at(() =>
-            Promise.all(Array.from({ length: 300 }, (_, n) => silent(login.port, n % 2 === 0 ? "" : dripping)))
-          )
+          const all = yield* at(async () => {
+            const connected: Array<Awaited<ReturnType<typeof silent>>> = []
+            // Not more at a time than a system lets wait.
+            for (let wave = 0; wave < 3; wave++) {
+              const some = Array.from({ length: 100 }, (_, n) => silent(login.port, n % 2 === 0 ? "" : dripping))
+              connected.push(...(await Promise.all(some)))
+            }
+            return connected
+          })
           assert.strictEqual(statusOf(yield* get(`http://127.0.0.1:${login.port}/favicon.ico`)), 404)
           yield* TestClock.adjust("5 seconds")
           yield* at(() => Promise.all(all.map(({ gone }) => gone)))
           yield* at(() => visit(login.callback()))
           yield* Fiber.join(login.fiber)
-        })
+        }),
+      30_000
     )
 
     it.effect("a head without end is cut off", () =>
@@ -558,6 +571,72 @@ describe("AuthorizationCode", () => {
           assert.strictEqual(opened, 0)
           assert.isFalse(yield* at(() => isOpen(port, host === "::1" ? "127.0.0.1" : "::1")))
         }
+      })
+    )
+
+    /** The runtime's sockets, where listening goes wrong as `problem` says. */
+    const sockets = (problem: (host: string, nth: number) => string | undefined) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const original = process.getBuiltinModule
+          const servers: Array<net.Server> = []
+          const createServer: typeof net.createServer = (...args: ReadonlyArray<any>) => {
+            const server = (net.createServer as (...args: ReadonlyArray<any>) => net.Server)(...args)
+            servers.push(server)
+            const listen = server.listen.bind(server) as (...args: ReadonlyArray<any>) => net.Server
+            return Object.assign(server, {
+              listen: (options: { readonly host: string }, listening: () => void) => {
+                const code = problem(options.host, servers.length)
+                if (code === undefined) return listen(options, listening)
+                queueMicrotask(() => server.emit("error", Object.assign(new Error(code), { code })))
+                return server
+              }
+            })
+          }
+          process.getBuiltinModule = ((name: string) =>
+            name === "net" ? { createServer } : original(name)) as typeof original
+          return { original, servers }
+        }),
+        ({ original }) => Effect.sync(() => (process.getBuiltinModule = original))
+      )
+
+    for (const [missing, uri] of [
+      ["127.0.0.1", "http://[::1]:"],
+      ["::1", "http://127.0.0.1:"]
+    ] as const) {
+      it.scoped(`is one of the other family where there is no ${missing} (S215)`, () =>
+        Effect.gen(function* () {
+          yield* sockets((host) => (host === missing ? "EADDRNOTAVAIL" : undefined))
+          const id = people()
+          const login = yield* begun(id)
+          assert.isTrue(login.params.get("redirect_uri")!.startsWith(uri), login.url)
+          yield* at(() => visit(login.callback()))
+          yield* Fiber.join(login.fiber)
+          const named = yield* Effect.either(begun(people(), { redirectHost: missing === "::1" ? "[::1]" : missing }))
+          assert.isTrue(Either.isLeft(named) && named.left.message.includes("this machine has no"))
+        })
+      )
+    }
+
+    it.scoped("that is free for one family only is left for another (S214)", () =>
+      Effect.gen(function* () {
+        const { servers } = yield* sockets((host, nth) => (host === "::1" && nth < 5 ? "EADDRINUSE" : undefined))
+        const login = yield* begun(people())
+        assert.deepStrictEqual(
+          servers.flatMap((server) => (server.listening ? [(server.address() as net.AddressInfo).port] : [])),
+          [login.port, login.port]
+        )
+        yield* at(() => visit(login.callback()))
+        yield* Fiber.join(login.fiber)
+      })
+    )
+
+    it.scoped("that is forbidden is a failure that names it", () =>
+      Effect.gen(function* () {
+        yield* sockets(() => "EACCES")
+        const error = yield* Effect.flip(begun(people(), { redirectPort: 80 }))
+        assert.strictEqual(error.reason._tag, "Source")
+        assert.match(error.message, /port 80 .*EACCES/)
       })
     )
 
@@ -785,6 +864,12 @@ describe("AuthorizationCode", () => {
         assert.match(error.message, /^AuthorizationCode: .*metadata has no authorization_endpoint/)
       })
     )
+
+    it("two people of one client never share a key", () => {
+      const key = (more: object) => AuthorizationCode.make({ issuer: "https://id.test", clientId: "me", ...more }).key
+      const keys = [{}, { loginHint: "ada" }, { loginHint: "grace" }, { scope: ["a"] }].map((more) => key(more))
+      assert.strictEqual(new Set(keys.map((key) => JSON.stringify(key))).size, keys.length)
+    })
 
     it.effect("come from the environment: ISSUER, CLIENT_ID and, if set, CLIENT_SECRET and SCOPE", () =>
       Effect.gen(function* () {

@@ -70,9 +70,10 @@ export const silent = async (port: number, bytes = "", host = "127.0.0.1") => {
     socket.on("end", () => socket.destroy())
     socket.on("close", () => resolve())
   })
-  await new Promise<void>((resolve) =>
+  const said = new Promise<void>((resolve) => {
     socket.once("connect", () => (bytes === "" ? resolve() : socket.write(bytes, () => resolve())))
-  )
+  })
+  await Promise.race([said, gone])
   return { gone, close: () => void socket.destroy() }
 }
 
