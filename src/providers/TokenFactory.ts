@@ -21,14 +21,18 @@
  * @module
  */
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Authorization } from "../Authorization.ts"
 import * as Credentials from "../Credentials.ts"
 import { type InvalidOption, RefreshError } from "../CredentialsError.ts"
+import * as Jwt from "../Jwt.ts"
 import * as Provider from "../Provider.ts"
 import * as Token from "../Token.ts"
 
@@ -58,6 +62,12 @@ export interface Options<out R = never> {
     Effect.Effect<Made, unknown, R> | ((need: Provider.Need) => Made | Promise<Made> | Effect.Effect<Made, unknown, R>)
   /** How the token goes on a request. Default: `Authorization.bearer`. */
   readonly authorization?: Authorization | undefined
+  /**
+   * Whether to ask again, 1 second and then 2 seconds later, for a token that has too little life left: one that would have to be renewed at once (in its last minute, or its last fifth if
+   * that is less), or that lasts less than the caller needs. Sources with a cache of their own hand out such tokens. After the third time the token is used while it
+   * lives. Default: true.
+   */
+  readonly retryWhileStale?: boolean | undefined
 }
 
 /**
@@ -80,26 +90,53 @@ export const make = <R = never>(options: Options<R>): Provider.Provider<R> =>
   Provider.make<R>({
     name,
     ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
-    acquire: (need) =>
-      Effect.flatMap(DateTime.now, (now) =>
-        Effect.map(
-          Effect.mapError(call(options, need), (error) =>
-            error instanceof RefreshError
-              ? error
-              : new RefreshError({
-                  provider: name,
-                  reason: { _tag: "Source", description: `the token factory failed (${kindOf(error)})` }
-                })
-          ),
-          (made) =>
-            Predicate.isString(made)
-              ? Token.fromAccessToken(Redacted.make(made), now)
-              : Redacted.isRedacted(made)
-                ? Token.fromAccessToken(made, now)
-                : made
-        )
-      )
+    acquire: (need) => ask(options, need, ["1 second", "2 seconds"])
   })
+
+const failed = (description: string) => new RefreshError({ provider: name, reason: { _tag: "Source", description } })
+
+/** Asks, and asks again after each of the pauses while what comes is stale. */
+const ask = <R>(
+  options: Options<R>,
+  need: Provider.Need,
+  pauses: ReadonlyArray<Duration.DurationInput>
+): Effect.Effect<Token.Token, RefreshError, R> =>
+  Effect.gen(function* () {
+    const askedAt = yield* DateTime.now
+    const made = yield* Effect.mapError(call(options, need), (error) =>
+      error instanceof RefreshError ? error : failed(`the token factory failed (${kindOf(error)})`)
+    )
+    const token = Predicate.isString(made)
+      ? Token.fromAccessToken(Redacted.make(made), askedAt)
+      : Redacted.isRedacted(made)
+        ? Token.fromAccessToken(made, askedAt)
+        : made
+    const now = yield* DateTime.now
+    if (options.retryWhileStale === false || !isStale(token, now, need.validFor)) return token
+    const [pause, ...later] = pauses
+    if (pause !== undefined) return yield* Effect.zipRight(Effect.sleep(pause), ask(options, need, later))
+    return Token.freshness(token, now) === "Expired"
+      ? yield* failed(
+          "the token factory returned an expired token, three times: check where it gets it and this machine's clock"
+        )
+      : token
+  })
+
+/** Its life counts from when it was made, which only a JWT knows: a source may have had it for a while. */
+const isStale = (token: Token.Token, now: DateTime.Utc, validFor: Duration.Duration): boolean => {
+  const iat = Either.match(Jwt.decode(token.accessToken), {
+    onLeft: () => undefined,
+    onRight: ({ claims }) => claims["iat"]
+  })
+  const madeAt = Math.min(
+    DateTime.toEpochMillis(token.issuedAt),
+    typeof iat === "number" && iat >= 0 ? iat * 1000 : Infinity
+  )
+  return (
+    Token.freshness({ ...token, issuedAt: DateTime.unsafeMake(madeAt) }, now) !== "Fresh" ||
+    Option.exists(token.expiresAt, (expiresAt) => DateTime.distance(now, expiresAt) < Duration.toMillis(validFor))
+  )
+}
 
 const call = <R>({ token }: Options<R>, need: Provider.Need): Effect.Effect<Made, unknown, R> =>
   Effect.isEffect(token)
