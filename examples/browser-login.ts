@@ -6,8 +6,7 @@
  */
 import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { Config, ConfigProvider, Effect, Layer, Option } from "effect"
-import { AuthenticatedHttpClient, Credentials, Jwt } from "effect-credentials"
-import * as AuthorizationCode from "effect-credentials/AuthorizationCode"
+import { AuthenticatedHttpClient, AuthorizationCode, Credentials, Jwt } from "effect-credentials"
 import { stdin, stdout } from "node:process"
 import { createInterface } from "node:readline/promises"
 import { authorizationServer } from "./support/authorizationServer.ts"

@@ -306,12 +306,11 @@ const pageOf = (exit: Exit.Exit<Token.Token, RefreshError>): Page.Page => {
     return { isGood: true, title: "You are logged in", text: "You can close this tab and go back to the program." }
   }
   const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
-  const isDenied = error?.reason._tag === "Interaction" && error.reason.kind === "Denied"
-  return {
-    isGood: false,
-    title: isDenied ? "The login was denied" : "The login failed",
-    text: error === undefined ? "The program knows more." : error.message.slice(name.length + 2)
-  }
+  const failed = { isGood: false, title: "The login failed", text: "The program that asked for it knows more." }
+  if (error === undefined) return failed
+  return error.reason._tag === "Interaction" && error.reason.kind === "Denied"
+    ? { ...failed, title: "The login was denied", text: error.reason.description ?? "You can close this tab." }
+    : { ...failed, text: error.message.slice(name.length + 2) }
 }
 
 /**
