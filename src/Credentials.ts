@@ -45,6 +45,7 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Authorization } from "./Authorization.ts"
@@ -199,6 +200,8 @@ interface Held {
   readonly dueIn: number
   readonly expiresIn: number
   readonly replacesRefused: boolean
+  /** Whether it was asked to last for some time. */
+  readonly isWished: boolean
 }
 
 /** One request for a token, shared by everybody who waits. */
@@ -264,11 +267,16 @@ export const make = <R>(
       })
     }
     const runtime = yield* Effect.runtime<R>()
+    // Whatever region these credentials are made in, a flight is never interrupted before it has begun, and its acquisition always can be.
+    const start = Runtime.runFork(Runtime.disableRuntimeFlag(runtime, RuntimeFlags.Interruption))
 
     let held: Held | undefined
     let flight: Flight | undefined
     let failure: (Timing.Failure & { readonly error: RefreshError }) | undefined
     let generation = 0
+    // Open while what is held is being forgotten, by somebody who takes his time.
+    let leaving: Deferred.Deferred<void> | undefined
+    let forgottenAt = -Infinity
     let closed = false
     // While the wall clock is in between, the token held is right without a further look.
     let trustedFrom = Infinity
@@ -282,12 +290,13 @@ export const make = <R>(
     const measured = <In, Out>(metric: Metric.Metric<any, In, Out>, value: In) =>
       Metric.update(Metric.tagged(metric, "provider", provider.name), value)
 
+    // A token issued without any life is what the server wants to be used, until it may be asked again.
     const isUsable = (now: Timing.Instant): boolean =>
-      held !== undefined && Timing.elapsed(held.since, now) < held.expiresIn
+      held !== undefined && Timing.elapsed(held.since, now) < (held.expiresIn > 0 ? held.expiresIn : held.spacing)
 
     /** Milliseconds until a renewal in the background is due: 0 is now, infinity is not before something else happens. */
     const due = (now: Timing.Instant): number => {
-      if (flight !== undefined || closed) return Infinity
+      if (flight !== undefined || leaving !== undefined || closed) return Infinity
       const planned = held === undefined ? 0 : held.dueIn - Timing.elapsed(held.since, now)
       const paused =
         failure === undefined
@@ -296,7 +305,7 @@ export const make = <R>(
       return Math.max(planned, paused, 0)
     }
 
-    const adopt = (token: Token.Token, now: Timing.Instant, jitter: number, refused: Token.Token | undefined) => {
+    const adopt = (token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined) => {
       const issuedAt = DateTime.toEpochMillis(token.issuedAt)
       const expiresAt = Option.match(token.expiresAt, {
         onNone: () => now.wall + defaultLifetime,
@@ -305,7 +314,7 @@ export const make = <R>(
       const expiresIn = Math.min(expiresAt - now.wall, Timing.maxLifetime)
       const lifetime = Option.isNone(token.expiresAt) ? defaultLifetime : expiresAt - issuedAt
       const spacing = Timing.spacing(expiresIn)
-      const isFirst = held === undefined
+      const before = held
       held = {
         token,
         exit: Exit.succeed(token),
@@ -317,12 +326,16 @@ export const make = <R>(
             ? Infinity
             : Math.max(spacing, expiresIn - Timing.renewalLead(lifetime, ahead, jitter)),
         expiresIn: expiresAt === Infinity ? Infinity : expiresIn,
-        replacesRefused: refused !== undefined
+        replacesRefused: mine?.refused !== undefined,
+        isWished: mine !== undefined && Duration.greaterThan(mine.need.validFor, Duration.zero)
       }
       failure = undefined
       expiryTold = false
       trustedFrom = trustedUntil = now.wall
-      tell({ _tag: isFirst ? "Acquired" : "Renewed", at: at(now), token })
+      // What this flight stored may have come back through the store before the flight itself.
+      if (before === undefined || !Token.isSame(before.token, token)) {
+        tell({ _tag: before === undefined ? "Acquired" : "Renewed", at: at(now), token })
+      }
     }
 
     const drop = () => {
@@ -374,7 +387,7 @@ export const make = <R>(
           : exit
       )
       if (Exit.isSuccess(outcome)) {
-        adopt(outcome.value, now, jitter, mine.refused)
+        adopt(outcome.value, now, jitter, mine)
         Deferred.unsafeDone(mine.landing, outcome)
         return Effect.zipRight(measured(issued, 1), Effect.logDebug("token obtained"))
       }
@@ -401,20 +414,18 @@ export const make = <R>(
     }
 
     const fly = (mine: Flight, delay: number): Effect.Effect<void, never, R> =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.clockWith((clock) => {
-          const start = Timing.instant(clock)
-          const wait = delay > 0 ? Effect.sleep(Duration.millis(delay)) : Effect.void
-          return restore(Effect.zipRight(wait, acquire(mine.need))).pipe(
-            Effect.exit,
-            Effect.zip(Random.next),
-            Effect.flatMap(([exit, jitter]) => {
-              const now = Timing.instant(clock)
-              return Effect.zipRight(land(mine, exit, now, jitter), measured(waited, Timing.elapsed(start, now) / 1000))
-            })
-          )
-        })
-      ).pipe(Effect.annotateLogs("provider", provider.name))
+      Effect.clockWith((clock) => {
+        const begin = Timing.instant(clock)
+        const wait = delay > 0 ? Effect.sleep(Duration.millis(delay)) : Effect.void
+        return Effect.interruptible(Effect.zipRight(wait, acquire(mine.need))).pipe(
+          Effect.exit,
+          Effect.zip(Random.next),
+          Effect.flatMap(([exit, jitter]) => {
+            const now = Timing.instant(clock)
+            return Effect.zipRight(land(mine, exit, now, jitter), measured(waited, Timing.elapsed(begin, now) / 1000))
+          })
+        )
+      }).pipe(Effect.annotateLogs("provider", provider.name))
 
     // Synchronous from the look at `flight` to the assignment: nobody can come in between.
     const launch = (
@@ -436,7 +447,7 @@ export const make = <R>(
         fiber: undefined
       }
       flight = mine
-      mine.fiber = Runtime.runFork(runtime)(fly(mine, delay), { immediate: false })
+      mine.fiber = start(fly(mine, delay), { immediate: false })
       return mine
     }
 
@@ -444,7 +455,13 @@ export const make = <R>(
       if (want.not !== undefined && Token.isSame(token, want.not)) {
         return refuse({ _tag: "InvalidResponse", description: "the token that was refused was issued again" })
       }
-      const left = held?.token === token ? held.expiresIn - Timing.elapsed(held.since, now) : Infinity
+      const left =
+        held?.token === token
+          ? held.expiresIn - Timing.elapsed(held.since, now)
+          : Option.match(token.expiresAt, {
+              onNone: () => defaultLifetime,
+              onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) - now.wall
+            })
       return want.validFor > 0 && left < want.validFor
         ? refuse({
             _tag: "InvalidResponse",
@@ -460,7 +477,8 @@ export const make = <R>(
         const left = Timing.pause(failure, undefined) - Timing.elapsed(failure.at, now)
         if (left > 0) return failure.isRetryable && left <= Timing.patience ? left : failure.error
       }
-      if (held !== undefined && ((want.not !== undefined && held.replacesRefused) || want.validFor > 0)) {
+      // One renewal may come before its time, for a caller who needs another token than the one held; a second has to wait.
+      if (held !== undefined && (held.replacesRefused || (held.isWished && want.validFor > 0)) && want !== anything) {
         const left = held.spacing - Timing.elapsed(held.since, now)
         if (left > 0) {
           return want.not !== undefined
@@ -481,58 +499,61 @@ export const make = <R>(
         onFailure: (cause) =>
           interaction === "forbidden" &&
           Option.exists(Cause.failureOption(cause), ({ reason }) => reason._tag === "Interaction")
-            ? again(want)
+            ? whenDone(want)
             : Effect.failCause(cause),
         onSuccess: (token) =>
           want === anything
             ? Effect.succeed(token)
             : Effect.clockWith((clock) =>
-                shortfall(want, token, Timing.instant(clock)) === undefined ? Effect.succeed(token) : again(want)
+                shortfall(want, token, Timing.instant(clock)) === undefined ? Effect.succeed(token) : again(want, clock)
               )
       })
 
-    /** Waits for a flight: the one in the air, or a new one. */
-    const obtain = (want: Want): Effect.Effect<Token.Token, RefreshError> =>
-      Effect.clockWith((clock) => {
-        if (closed)
-          return Effect.fail(refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
-        const joined = flight
-        if (joined !== undefined) {
-          if (joined.generation !== generation) {
-            return Effect.zipRight(Effect.exit(Deferred.await(joined.landing)), again(want))
-          }
-          return want === anything ? joined.arrival : arrivalOf(joined.landing, joined.need.interaction, want)
+    /**
+     * Waits for a flight: the one in the air, or a new one. Called in one step with the look at what is held: were it an effect of
+     * its own, a flight could land in between, and a second one would start.
+     */
+    const obtain = (want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> => {
+      if (closed)
+        return Effect.fail(refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
+      if (leaving !== undefined) return Effect.zipRight(Deferred.await(leaving), whenDone(want))
+      const joined = flight
+      if (joined !== undefined) {
+        if (joined.generation !== generation) {
+          return Effect.zipRight(Effect.exit(Deferred.await(joined.landing)), whenDone(want))
         }
-        const clear = clearance(want, Timing.instant(clock))
-        if (typeof clear !== "number") return Effect.fail(clear)
-        const { landing } = launch({ interaction: "allowed", validFor: want.validFor }, clear, want.not)
-        return Effect.flatMap(Deferred.await(landing), (token) => {
-          const error = shortfall(want, token, Timing.instant(clock))
-          return error === undefined ? Effect.succeed(token) : Effect.fail(error)
-        })
+        return want === anything ? joined.arrival : arrivalOf(joined.landing, joined.need.interaction, want)
+      }
+      const clear = clearance(want, Timing.instant(clock))
+      if (typeof clear !== "number") return Effect.fail(clear)
+      const { landing } = launch({ interaction: "allowed", validFor: want.validFor }, clear, want.not)
+      return Effect.flatMap(Deferred.await(landing), (token) => {
+        const error = shortfall(want, token, Timing.instant(clock))
+        return error === undefined ? Effect.succeed(token) : Effect.fail(error)
       })
+    }
 
-    /** The caller has waited for somebody else's flight and needs something else: what is held may fit by now. */
-    const again = (want: Want): Effect.Effect<Token.Token, RefreshError> =>
-      Effect.clockWith((clock) => {
-        const now = Timing.instant(clock)
-        return held !== undefined && isUsable(now) && shortfall(want, held.token, now) === undefined
-          ? held.exit
-          : obtain(want)
-      })
+    /** What is held, if it is what is wanted by now; otherwise waits for a flight. */
+    const again = (want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> => {
+      const now = Timing.instant(clock)
+      return held !== undefined && isUsable(now) && shortfall(want, held.token, now) === undefined
+        ? look(clock)
+        : obtain(want, clock)
+    }
+    const whenDone = (want: Want) => Effect.clockWith((clock) => again(want, clock))
 
     /** Everything but the fast path: both clocks are compared, and what is due is started. */
     const look = (clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> => {
-      if (held === undefined) return obtain(anything)
+      if (held === undefined) return obtain(anything, clock)
       const now = Timing.instant(clock)
       const age = Timing.elapsed(held.since, now)
       if (age >= held.expiresIn) {
+        trustedUntil = -Infinity
         if (!expiryTold) {
           expiryTold = true
           tell({ _tag: "Expired", at: at(now), token: held.token })
         }
-        // Issued without any life: it is what the server wants to be used, until it may be asked again.
-        return held.expiresIn <= 0 && age < held.spacing ? held.exit : obtain(anything)
+        return isUsable(now) ? held.exit : obtain(anything, clock)
       }
       if (due(now) <= 0) launch({ interaction: "forbidden" })
       trustedFrom = now.wall
@@ -578,40 +599,61 @@ export const make = <R>(
       return running === undefined ? Effect.sync(next) : Effect.map(Effect.exit(Deferred.await(running.landing)), next)
     })
 
-    const forget = Effect.suspend(() => {
-      drop()
-      return Effect.provide(provider.forget, runtime.context)
-    })
-
-    const revoke = Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const was = Option.map(Option.fromNullable(held), ({ token }) => token)
-        const inTheAir = flight
-        drop()
-        const tellServer = (token: Option.Option<Token.Token>) =>
-          Option.match(token, {
-            onNone: () => Effect.void,
-            onSome: (token) => restore(Effect.provide(provider.revoke(token), runtime.context))
+    /** Forgets here at once; whoever asks before the rest is done waits, or he would find elsewhere what is about to be forgotten. */
+    const leave = <A, E>(
+      rest: (restore: <B, F>(self: Effect.Effect<B, F>) => Effect.Effect<B, F>) => Effect.Effect<A, E>
+    ) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.clockWith((clock) => {
+          const mine = Deferred.unsafeMake<void>(FiberId.none)
+          leaving = mine
+          const done = Effect.sync(() => {
+            if (leaving === mine) leaving = undefined
+            forgottenAt = Timing.instant(clock).wall
+            Deferred.unsafeDone(mine, Exit.void)
           })
-        const late =
-          inTheAir === undefined
-            ? Effect.succeed(Option.none<Token.Token>())
-            : Effect.map(
-                Effect.exit(restore(Deferred.await(inTheAir.landing))),
-                Exit.match({
-                  onFailure: () => Option.none(),
-                  onSuccess: (token) => Option.some(token)
-                })
+          const following = rest(restore)
+          drop()
+          return Effect.ensuring(following, done)
+        })
+      )
+
+    const forgetElsewhere = Effect.provide(provider.forget, runtime.context)
+
+    const forget = leave((restore) => restore(forgetElsewhere))
+
+    const revoke = leave((restore) => {
+      const was = Option.map(Option.fromNullable(held), ({ token }) => token)
+      const inTheAir = flight
+      const tellServer = (token: Option.Option<Token.Token>): Effect.Effect<void, RevocationError> =>
+        Option.isNone(token)
+          ? Effect.void
+          : restore(
+              Effect.provide(
+                Effect.suspend(() => provider.revoke(token.value)),
+                runtime.context
               )
-        return Effect.flatMap(late, (late) => Effect.exit(Effect.zipRight(tellServer(late), tellServer(was)))).pipe(
-          Effect.zipLeft(Effect.provide(provider.forget, runtime.context)),
-          Effect.tap(() =>
-            Effect.clockWith((clock) => Effect.sync(() => tell({ _tag: "Revoked", at: at(Timing.instant(clock)) })))
-          ),
-          Effect.flatten
+            )
+      const late =
+        inTheAir === undefined
+          ? Effect.succeed(Option.none<Token.Token>())
+          : Effect.map(
+              Effect.exit(restore(Deferred.await(inTheAir.landing))),
+              Exit.match({ onFailure: () => Option.none<Token.Token>(), onSuccess: Option.some })
+            )
+      return Effect.flatMap(late, (late) =>
+        // Whether or not the server takes the one, it hears of the other.
+        Effect.zipWith(Effect.exit(tellServer(late)), Effect.exit(tellServer(was)), (first, second) =>
+          Exit.zipRight(first, second)
         )
-      })
-    )
+      ).pipe(
+        Effect.zipLeft(forgetElsewhere),
+        Effect.tap(() =>
+          Effect.clockWith((clock) => Effect.sync(() => tell({ _tag: "Revoked", at: at(Timing.instant(clock)) })))
+        ),
+        Effect.flatten
+      )
+    })
 
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
@@ -645,12 +687,13 @@ export const make = <R>(
           const now = Timing.instant(clock)
           const isNewer =
             held === undefined ||
-            (!Token.isSame(held.token, token) && DateTime.greaterThanOrEqualTo(token.issuedAt, held.token.issuedAt))
+            (!Token.isSame(held.token, token) && DateTime.greaterThan(token.issuedAt, held.token.issuedAt))
           const lives = Option.match(token.expiresAt, {
             onNone: () => true,
             onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) > now.wall
           })
-          if (isNewer && lives && !closed) adopt(token, now, jitter, undefined)
+          const isForgotten = DateTime.toEpochMillis(token.issuedAt) <= forgottenAt
+          if (isNewer && lives && !isForgotten && leaving === undefined && !closed) adopt(token, now, jitter, undefined)
         })
       ).pipe(Effect.forkScoped)
     }
@@ -661,18 +704,9 @@ export const make = <R>(
       token,
       tokenValidFor: (duration) =>
         Effect.clockWith((clock) => {
-          const want: Want = { validFor: Math.min(Duration.toMillis(duration), Timing.maxLifetime), not: undefined }
-          const now = Timing.instant(clock)
-          return held !== undefined && isUsable(now) && shortfall(want, held.token, now) === undefined
-            ? token
-            : obtain(want)
+          return again({ validFor: Math.min(Duration.toMillis(duration), Timing.maxLifetime), not: undefined }, clock)
         }),
-      renew: (seen) =>
-        Effect.clockWith((clock) =>
-          held !== undefined && !Token.isSame(held.token, seen) && isUsable(Timing.instant(clock))
-            ? held.exit
-            : obtain({ validFor: 0, not: seen })
-        ),
+      renew: (seen) => Effect.clockWith((clock) => again({ validFor: 0, not: seen }, clock)),
       current: Effect.sync(() => Option.map(Option.fromNullable(held), ({ token }) => token)),
       changes: subscribe<Token.Token>(16, (offer) => {
         if (held !== undefined) offer(held.token)
