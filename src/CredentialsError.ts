@@ -425,6 +425,64 @@ export class JwtError extends JwtBase {
   }
 }
 
+const IdTokenBase: TaggedErrorClass<
+  IdTokenError,
+  "IdTokenError",
+  {
+    readonly part: string
+    readonly description: string
+  }
+> = TaggedError("IdTokenError", { part: Schema.String, description: Schema.String })
+
+/**
+ * An ID token is not accepted. `part` says where it fails: a claim (`aud`, `exp`, `nonce`, …), a header parameter (`alg`, `typ`, …), the
+ * `signature`, or the `token` as a whole. What the token says is never in here.
+ *
+ * @example
+ * ```ts
+ * import { IdTokenError } from "effect-credentials/CredentialsError"
+ *
+ * const error = new IdTokenError({ part: "aud", description: "it does not name this client" })
+ * console.log(error.message)
+ * // the ID token is refused, aud: it does not name this client
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class IdTokenError extends IdTokenBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `the ID token is refused, ${this.part}: ${this.description}`
+  }
+}
+
+const UserBase: TaggedErrorClass<WrongUser, "WrongUser", { readonly claim: string }> = TaggedError("WrongUser", {
+  claim: Schema.String
+})
+
+/**
+ * Somebody logged in, but not the one who was expected. `claim` says what differs, nothing says who it is.
+ *
+ * @example
+ * ```ts
+ * import { WrongUser } from "effect-credentials/CredentialsError"
+ *
+ * const error = new WrongUser({ claim: "email" })
+ * console.log(error.message)
+ * // another user than the expected one logged in (email differs); log in again with the right account
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WrongUser extends UserBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    return `another user than the expected one logged in (${this.claim} differs); log in again with the right account`
+  }
+}
+
 const RedirectBase: TaggedErrorClass<
   CrossOriginRedirect,
   "CrossOriginRedirect",
