@@ -1,13 +1,17 @@
 /**
- * The one file that signs with jose. What goes wrong is told as what was expected, in fixed words: nothing of a key is ever in it.
+ * The one file that signs and verifies with jose. What goes wrong is told as what was expected, in fixed words: nothing of a key is ever in it.
  *
  * @module
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import type { JWK } from "jose"
+import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors"
+import { createLocalJWKSet } from "jose/jwks/local"
+import { compactVerify } from "jose/jws/compact/verify"
 import { SignJWT } from "jose/jwt/sign"
 import { importJWK, importPKCS8 } from "jose/key/import"
-import type { JWK } from "jose"
 import * as Json from "./json.ts"
 import { toPkcs8 } from "./pem.ts"
 
@@ -72,4 +76,49 @@ export const sign = (
     try: () =>
       new SignJWT(claims).setProtectedHeader({ ...header, alg: signer.algorithm, typ: "JWT" }).sign(signer.key),
     catch: () => "a key that can sign"
+  })
+
+/** The public keys that somebody signs with. */
+export type KeySet = ReturnType<typeof createLocalJWKSet>
+
+/** The keys of a JSON Web Key Set; what is no object among them is left out. */
+export const keySet = (keys: ReadonlyArray<unknown>): KeySet =>
+  createLocalJWKSet({ keys: keys.filter(Json.isObject) as unknown as Array<JWK> })
+
+/** Without a key identifier, or with one that several keys have, this many keys are tried. */
+const mostKeys = 5
+
+/**
+ * Whether one of the keys signed it. A key counts only if its type, curve, `alg`, `use`, `key_ops` and `kid` fit; an RSA key only from 2048 bits.
+ * Secret and private keys never count, and keys inside the header are not looked at.
+ */
+export const verify = (
+  jws: string,
+  keys: KeySet,
+  algorithm: string
+): Effect.Effect<"Verified" | "UnknownKey" | "WrongSignature"> =>
+  Effect.promise(async () => {
+    // The last character of base64 may hold bits that no decoder looks at: two texts, one signature.
+    const signature = jws.slice(jws.lastIndexOf(".") + 1)
+    const bytes = Encoding.decodeBase64Url(signature)
+    if (Either.isLeft(bytes) || Encoding.encodeBase64Url(bytes.right) !== signature) return "WrongSignature"
+    const options = { algorithms: [algorithm] }
+    try {
+      await compactVerify(jws, keys, options)
+      return "Verified"
+    } catch (error) {
+      if (error instanceof JWKSNoMatchingKey) return "UnknownKey"
+      if (!(error instanceof JWKSMultipleMatchingKeys)) return "WrongSignature"
+      let tried = 0
+      for await (const key of error) {
+        if (++tried > mostKeys) break
+        try {
+          await compactVerify(jws, key, options)
+          return "Verified"
+        } catch {
+          // The next one.
+        }
+      }
+      return "WrongSignature"
+    }
   })

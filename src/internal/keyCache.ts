@@ -1,0 +1,78 @@
+/**
+ * A value that somebody publishes and sometimes replaces, such as signing keys: asked for seldom, kept while nobody answers.
+ *
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
+import * as Lock from "./lock.ts"
+import * as Timing from "./timing.ts"
+
+/** What was published, and for how many milliseconds nobody needs to ask again. */
+export interface Published<A> {
+  readonly value: A
+  readonly freshFor: number
+}
+
+/** Between two questions lies at least this much time, whatever came of the first. */
+const coolDown = 30_000
+
+/** What is no longer fresh serves this much longer while nobody answers. */
+const staleFor = 86_400_000
+
+/**
+ * The value of now. Whoever cannot use the one that he got hands it in as `rejected`: if there may be another, it is asked for.
+ *
+ * Of all who ask at once one does; the question outlives whoever asked it, so that no interruption ever leads to a second one.
+ */
+export const make = <A, E, R>(
+  load: Effect.Effect<Published<A>, E, R>
+): ((rejected?: A | undefined) => Effect.Effect<A, E, R>) => {
+  const one = Lock.make()
+  let held: (Published<A> & { readonly at: Timing.Instant }) | undefined
+  let asked: Timing.Instant | undefined
+  let failure: Effect.Effect<never, E> | undefined
+
+  const heldUntil = (now: Timing.Instant, grace: number): A | undefined =>
+    held !== undefined && Timing.elapsed(held.at, now) < held.freshFor + grace ? held.value : undefined
+
+  /** What can be said without asking: undefined, if it is time to ask. */
+  const known = (now: Timing.Instant, rejected: A | undefined): Effect.Effect<A, E> | undefined => {
+    const fresh = heldUntil(now, 0)
+    if (fresh !== undefined && fresh !== rejected) return Effect.succeed(fresh)
+    return asked !== undefined && Timing.elapsed(asked, now) < coolDown ? afterwards(now) : undefined
+  }
+
+  const afterwards = (now: Timing.Instant): Effect.Effect<A, E> | undefined => {
+    const stale = heldUntil(now, staleFor)
+    return stale === undefined ? failure : Effect.succeed(stale)
+  }
+
+  const ask = Effect.clockWith((clock) => {
+    const at = Timing.instant(clock)
+    asked = at
+    return Effect.matchEffect(load, {
+      onSuccess: (published) => {
+        held = { ...published, at }
+        return Effect.succeed(published.value)
+      },
+      onFailure: (error) => {
+        failure = Effect.fail(error)
+        return afterwards(Timing.instant(clock)) ?? failure
+      }
+    })
+  })
+
+  const orAsk = <E2, R2>(rejected: A | undefined, otherwise: Effect.Effect<A, E2, R2>): Effect.Effect<A, E | E2, R2> =>
+    Effect.clockWith((clock): Effect.Effect<A, E | E2, R2> => known(Timing.instant(clock), rejected) ?? otherwise)
+
+  return (rejected) =>
+    orAsk(
+      rejected,
+      Effect.flatMap(
+        Effect.flatMap(Effect.forkDaemon(Effect.interruptible(one(orAsk(rejected, ask)))), Fiber.await),
+        identity
+      )
+    )
+}
