@@ -37,6 +37,8 @@ import * as TokenResponse from "./protocol/TokenResponse.ts"
  * @since 0.1.0
  */
 export interface AuthorizationServer {
+  /** What tells it from others, for keys of stores: its issuer, or else its token endpoint. */
+  readonly id: string
   /** Who the server is. None: not known, only where it is. */
   readonly issuer: Option.Option<string>
   /** Where its endpoints are. */
@@ -73,8 +75,10 @@ export const make = (
   const { dangerouslyAllowHttp = false, ...metadata } = options
   const unsafe = ServerMetadata.unsafeEndpoint(metadata, { dangerouslyAllowHttp })
   const expected = dangerouslyAllowHttp ? Url.expectedWithHttp : Url.expected
+  const issuer = Option.filter(Option.fromNullable(metadata.issuer), (issuer) => !Text.isBlank(issuer))
   return {
-    issuer: Option.filter(Option.fromNullable(metadata.issuer), (issuer) => !Text.isBlank(issuer)),
+    id: Option.getOrElse(issuer, () => metadata.token_endpoint),
+    issuer,
     metadata: unsafe === undefined ? Effect.succeed(metadata) : Effect.fail(invalid(`${unsafe} is not ${expected}`)),
     check: (provider) =>
       unsafe === undefined ? Effect.void : Effect.fail(new InvalidOption({ provider, option: unsafe, expected }))
@@ -167,6 +171,7 @@ export const discover = (
   })
 
   return {
+    id: issuer,
     issuer: Option.some(issuer),
     metadata: url === undefined ? Effect.fail(invalid(`the issuer is not ${expected}`)) : one(lookUp),
     check: (provider) =>

@@ -347,8 +347,93 @@ export type GrantOptions = TokenEndpoint.Options &
   }
 
 /**
- * A provider for any grant that a token endpoint accepts. It checks the options, refreshes with the refresh token once it holds one, revokes (RFC
- * 7009: the refresh token first, then the access token) and derives a key for stores.
+ * What a provider says of itself beside its options.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EndpointOptions {
+  /** Whom the tokens are for, if that is not the client alone: a part of the key. Default: nobody else. */
+  readonly subject?: string | undefined
+  /** Whether refresh tokens are spent. `false` for grants that can be offered again as well. Default: true. */
+  readonly refreshes?: boolean | undefined
+  /** How long one acquisition may take in all. Default: the option `timeLimit`, which is 30 seconds. */
+  readonly timeLimit?: Duration.Duration | undefined
+  /** What has to be checked beside the options of the endpoint. Default: nothing. */
+  readonly check?: Effect.Effect<void, InvalidOption> | undefined
+}
+
+/**
+ * A provider that obtains tokens from a token endpoint in a way of its own, such as a login. It checks the options, refreshes with the refresh
+ * token once it holds one, revokes (RFC 7009: the refresh token first, then the access token) and derives a key for stores.
+ *
+ * @example
+ * ```ts
+ * import * as Grant from "effect-credentials/Grant"
+ * import * as Provider from "effect-credentials/Provider"
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const askForCode = Effect.succeed(Redacted.make("s3cret"))
+ * const provider = Provider.fromEndpoint(
+ *   "Code",
+ *   { tokenEndpoint: "https://id.example.com/token", clientId: "app" },
+ *   (_need, endpoint) => Effect.flatMap(askForCode, (code) =>
+ *     TokenEndpoint.exchange(endpoint, Grant.make("authorization_code", { code })))
+ * )
+ * console.log(provider.name)
+ * // Code
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromEndpoint = <R = never>(
+  name: string,
+  options: GrantOptions,
+  acquire: (
+    need: Need,
+    endpoint: TokenEndpoint.TokenEndpoint
+  ) => Effect.Effect<Token.Token, RefreshError, R | HttpClient>,
+  more?: EndpointOptions
+): Provider<R | HttpClient> => {
+  const endpoint = TokenEndpoint.make(name, options)
+  const provider = make<R | HttpClient>({
+    name,
+    acquire: (need) => acquire(need, endpoint),
+    key: Option.some(
+      JSON.stringify([
+        name,
+        endpoint.server.id,
+        options.clientId,
+        more?.subject ?? null,
+        Array.from(options.scope ?? []).sort(),
+        options.audience ?? null,
+        options.resource ?? null
+      ])
+    ),
+    authorization: options.authorization ?? Authorization.bearer,
+    timeLimit: more?.timeLimit ?? Duration.decode(options.timeLimit ?? "30 seconds"),
+    revoke: (token) =>
+      Effect.zipRight(
+        Option.match(token.refreshToken, {
+          onNone: () => Effect.void,
+          onSome: (refreshToken) => TokenEndpoint.revoke(endpoint, refreshToken, "refresh_token")
+        }),
+        TokenEndpoint.revoke(endpoint, token.accessToken, "access_token")
+      ),
+    check: TokenEndpoint.check(endpoint).pipe(
+      Effect.zipRight(Option.match(Grant.check(name, options), { onNone: () => Effect.void, onSome: Effect.fail })),
+      Effect.zipRight(more?.check ?? Effect.void)
+    )
+  })
+  return more?.refreshes === false
+    ? provider
+    : refreshable(provider, (refreshToken) => TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken)))
+}
+
+/**
+ * A provider for any grant that a token endpoint accepts: {@link fromEndpoint}, where all there is to do is to offer it.
  *
  * @example
  * ```ts
@@ -373,51 +458,14 @@ export const fromGrant = <R = never>(
   name: string,
   options: GrantOptions,
   grant: (need: Need) => Effect.Effect<Grant.Grant, RefreshError, R>,
-  more?: {
-    /** Whom the tokens are for, if that is not the client alone: a part of the key. Default: nobody else. */
-    readonly subject?: string | undefined
-    /** Whether refresh tokens are spent. `false` for grants that can be offered again as well. Default: true. */
-    readonly refreshes?: boolean | undefined
-  }
-): Provider<R | HttpClient> => {
-  const endpoint = TokenEndpoint.make(name, options)
-  const provider = make<R | HttpClient>({
+  more?: EndpointOptions
+): Provider<R | HttpClient> =>
+  fromEndpoint<R>(
     name,
-    acquire: (need) => Effect.flatMap(grant(need), (grant) => TokenEndpoint.exchange(endpoint, grant)),
-    key: Option.map(issuerOf(endpoint, options), (issuer) =>
-      JSON.stringify([
-        name,
-        issuer,
-        options.clientId,
-        more?.subject ?? null,
-        Array.from(options.scope ?? []).sort(),
-        options.audience ?? null,
-        options.resource ?? null
-      ])
-    ),
-    authorization: options.authorization ?? Authorization.bearer,
-    timeLimit: Duration.decode(options.timeLimit ?? "30 seconds"),
-    revoke: (token) =>
-      Effect.zipRight(
-        Option.match(token.refreshToken, {
-          onNone: () => Effect.void,
-          onSome: (refreshToken) => TokenEndpoint.revoke(endpoint, refreshToken, "refresh_token")
-        }),
-        TokenEndpoint.revoke(endpoint, token.accessToken, "access_token")
-      ),
-    check: Effect.zipRight(
-      TokenEndpoint.check(endpoint),
-      Option.match(Grant.check(name, options), { onNone: () => Effect.void, onSome: Effect.fail })
-    )
-  })
-  return more?.refreshes === false
-    ? provider
-    : refreshable(provider, (refreshToken) => TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken)))
-}
-
-/** Who issues the tokens, as far as that is known without asking. */
-const issuerOf = (endpoint: TokenEndpoint.TokenEndpoint, options: TokenEndpoint.Options): Option.Option<string> =>
-  Option.orElse(endpoint.server.issuer, () => Option.fromNullable(options.tokenEndpoint))
+    options,
+    (need, endpoint) => Effect.flatMap(grant(need), (grant) => TokenEndpoint.exchange(endpoint, grant)),
+    more
+  )
 
 /**
  * The first of several providers that is configured at all. One that is half configured stops the search: somebody meant it.

@@ -43,6 +43,8 @@ export interface ServerMetadata {
   readonly end_session_endpoint?: string | undefined
   /** Where the keys are that verify what the server signed. */
   readonly jwks_uri?: string | undefined
+  /** Whether the server says who it is when it sends a login back (RFC 9207): then an answer that does not is refused. */
+  readonly authorization_response_iss_parameter_supported?: boolean | undefined
 }
 
 /**
@@ -51,7 +53,7 @@ export interface ServerMetadata {
  * @category models
  * @since 0.1.0
  */
-export type Endpoint = Exclude<keyof ServerMetadata, "issuer">
+export type Endpoint = Exclude<keyof ServerMetadata, "issuer" | "authorization_response_iss_parameter_supported">
 
 const endpoints: ReadonlyArray<Endpoint> = [
   "token_endpoint",
@@ -146,7 +148,12 @@ export const decode = (
     const value = Json.member(members, name)
     return value === undefined || value === "" ? {} : { [name]: typeof value === "string" ? value : " " }
   }
-  const metadata: ServerMetadata = Object.assign({ issuer, token_endpoint: "" }, ...endpoints.map(text))
+  const isIssuerSent = Json.member(members, "authorization_response_iss_parameter_supported") === true
+  const metadata: ServerMetadata = Object.assign(
+    { issuer, token_endpoint: "" },
+    ...endpoints.map(text),
+    isIssuerSent ? { authorization_response_iss_parameter_supported: true } : {}
+  )
   const unsafe = unsafeEndpoint(metadata, options)
   if (unsafe !== undefined)
     return Either.left(

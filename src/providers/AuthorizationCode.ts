@@ -153,19 +153,23 @@ export type Options<R = never> = ServerOptions & LoginOptions<R>
  * @since 0.1.0
  */
 export const make = <R = never>(options: Options<R>): Provider.Provider<R | HttpClient> => {
-  const endpoint = TokenEndpoint.make(name, options)
   const needed = refused({ _tag: "Interaction", kind: "Forbidden" })
-  // Everything but the login itself: key, revocation, checks.
-  const base = Provider.fromGrant(name, options, () => needed, { refreshes: false, subject: options.loginHint })
   const loginTimeLimit = Duration.decode(options.loginTimeLimit ?? fiveMinutes)
-  return Provider.make<R | HttpClient>({
-    ...base,
-    acquire: (need) =>
+  return Provider.fromEndpoint<R>(
+    name,
+    options,
+    (need, endpoint) =>
       need.interaction === "forbidden" ? needed : Effect.scoped(logIn(endpoint, options, loginTimeLimit)),
-    // The login has a limit of its own; this one is for everything.
-    timeLimit: Duration.sum(loginTimeLimit, Duration.sum(base.timeLimit, "15 seconds")),
-    check: Effect.zipRight(base.check, check(options, loginTimeLimit))
-  }).pipe(Provider.refreshable((refreshToken) => TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken))))
+    {
+      subject: options.loginHint,
+      // The login has a limit of its own; this one is for everything.
+      timeLimit: Duration.sum(
+        loginTimeLimit,
+        Duration.sum(Duration.decode(options.timeLimit ?? "30 seconds"), "15 seconds")
+      ),
+      check: check(options, loginTimeLimit)
+    }
+  )
 }
 
 const fiveMinutes = "5 minutes"
@@ -435,13 +439,8 @@ const begin = (
     return { url, redirectUri, state, verifier, nonce }
   })
 
-const metadataOf = (
-  endpoint: TokenEndpoint.TokenEndpoint
-): Effect.Effect<
-  ServerMetadata & { readonly authorization_response_iss_parameter_supported?: boolean },
-  RefreshError,
-  HttpClient
-> => Effect.mapError(endpoint.server.metadata, ({ reason }) => refused(reason))
+const metadataOf = (endpoint: TokenEndpoint.TokenEndpoint): Effect.Effect<ServerMetadata, RefreshError, HttpClient> =>
+  Effect.mapError(endpoint.server.metadata, ({ reason }) => refused(reason))
 
 const decoder = (
   endpoint: TokenEndpoint.TokenEndpoint,

@@ -49,7 +49,6 @@ import * as Terminal from "../internal/terminal.ts"
 import * as Timing from "../internal/timing.ts"
 import * as Url from "../internal/url.ts"
 import * as DeviceFlow from "../protocol/DeviceFlow.ts"
-import * as Grant from "../protocol/Grant.ts"
 import * as Provider from "../Provider.ts"
 import type { Token } from "../Token.ts"
 import * as TokenEndpoint from "../TokenEndpoint.ts"
@@ -151,20 +150,11 @@ export type Options<R = never> = Provider.GrantOptions & {
  * @since 0.1.0
  */
 export const make = <R = never>(options: Options<R>): Provider.Provider<R | HttpClient> => {
-  const server = serverOf(options)
-  const endpoint: TokenEndpoint.TokenEndpoint = { ...TokenEndpoint.make(name, options), server }
   // The server of the options with all its endpoints, in place of however they name it.
-  const provider = Provider.fromGrant(
-    name,
-    { ...options, server } as Provider.GrantOptions,
-    () => Effect.dieMessage("a device code is polled with, not traded"),
-    { refreshes: false }
-  )
-  return Provider.make<R | HttpClient>({
-    ...provider,
-    acquire: (need) => logIn(endpoint, options, need),
+  const all = { ...options, tokenEndpoint: undefined, issuer: undefined, server: serverOf(options) }
+  return Provider.fromEndpoint<R>(name, all, (need, endpoint) => logIn(endpoint, options, need), {
     timeLimit: Duration.infinity
-  }).pipe(Provider.refreshable((refreshToken) => TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken))))
+  })
 }
 
 /** The server of the options, with the device authorization endpoint that they name. */
@@ -175,6 +165,7 @@ const serverOf = (options: Provider.GrantOptions & { readonly deviceAuthorizatio
   const isUsable = url !== undefined && Url.endpoint(url) !== undefined
   const expected = url === undefined ? "given where the server is known by its tokenEndpoint" : Url.expected
   const usable: AuthorizationServer = {
+    id: server.id,
     issuer: server.issuer,
     metadata: isUsable
       ? Effect.map(server.metadata, (metadata) => ({ ...metadata, device_authorization_endpoint: url }))
