@@ -17,11 +17,14 @@
  *
  * @module
  */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { InvalidOption, RefreshError } from "./CredentialsError.ts"
+import * as Certificate from "./internal/certificate.ts"
 import * as Jose from "./internal/jose.ts"
 import * as Signing from "./internal/signing.ts"
 import * as Text from "./internal/text.ts"
@@ -337,6 +340,95 @@ export const privateKeyJwt = (
         assert(request, context, signer, header, options)
       )
   }
+}
+
+/**
+ * A short-lived assertion as {@link privateKeyJwt} makes it, by a key that the server knows by its certificate: what Entra ID and AD FS call certificate credentials.
+ *
+ * **Details** – the header says which certificate: `x5t` and `x5t#S256`, computed where the certificate is given, else those that are. The certificate itself is
+ * not sent. One that has expired, or is that of another key, is found while the layer is built.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ * import { Effect } from "effect"
+ *
+ * const authentication = ClientAuthentication.certificate({ key: "-----BEGIN PRIVATE KEY-----…", thumbprint: "no hex" })
+ * const problem = await Effect.runPromise(Effect.flip(authentication.check("ClientCertificate")))
+ * console.log(problem.expected)
+ * // 40 hexadecimal digits (SHA-1)
+ * ```
+ *
+ * @see <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
+ * @category constructors
+ * @since 0.1.0
+ */
+export const certificate = (options: CertificateOptions & Assertion.Validity): ClientAuthentication => {
+  const { algorithm, lifetime, audience } = options
+  const key = Signing.privateKey(options.key, algorithm ?? "RS256")
+  const parsed = options.certificate === undefined ? undefined : Certificate.parse(options.certificate)
+  const name: Effect.Effect<Assertion.KeyName, string> =
+    parsed === undefined
+      ? Effect.succeed(options)
+      : Effect.map(Effect.flatMap(parsed, Certificate.thumbprints), ({ sha1, sha256 }) => ({
+          keyId: options.keyId,
+          thumbprint: sha1,
+          thumbprintS256: sha256
+        }))
+  return {
+    method: "private_key_jwt",
+    check: (provider) =>
+      Effect.gen(function* () {
+        const invalid = (option: string, expected: string) => new InvalidOption({ provider, option, expected })
+        yield* checkAssertion(provider, { keyId: options.keyId, lifetime, audience })
+        if (parsed === undefined && options.thumbprint === undefined && options.thumbprintS256 === undefined) {
+          return yield* invalid("certificate", "given, or else one of its thumbprints")
+        }
+        yield* checkAssertion(provider, options)
+        const known = yield* Effect.mapError(name, (expected) => invalid("certificate", expected))
+        for (const option of ["thumbprint", "thumbprintS256"] as const) {
+          if (
+            options[option] !== undefined &&
+            Assertion.plainHex(options[option]) !== Assertion.plainHex(known[option]!)
+          ) {
+            return yield* invalid(option, "that of the certificate: leave it out")
+          }
+        }
+        const signer = yield* Effect.mapError(key.check, (expected) => invalid("key", expected))
+        if (parsed === undefined || Either.isLeft(parsed)) return
+        const { notAfter, notBefore } = parsed.right
+        const now = yield* Clock.currentTimeMillis
+        const date = (millis: number) => DateTime.formatIso(DateTime.unsafeMake(millis))
+        if (now >= notAfter) {
+          return yield* invalid("certificate", `one that has not expired: this one has since ${date(notAfter)}`)
+        }
+        if (now < notBefore) {
+          return yield* invalid("certificate", `one that is valid already: this one is from ${date(notBefore)} on`)
+        }
+        if (signer !== undefined && !(yield* Certificate.isOf(parsed.right, signer))) {
+          return yield* invalid("certificate", "the certificate of this key: it is that of another one")
+        }
+      }),
+    apply: (request, context) =>
+      Effect.flatMap(asAssertion(context.provider, Effect.all([key.signer, name])), ([signer, name]) =>
+        assert(request, context, signer, Assertion.header(name), options)
+      )
+  }
+}
+
+/**
+ * A key and what a server knows its certificate by.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CertificateOptions extends Assertion.KeyName {
+  /** The private key. An `Effect` is run at every attempt. */
+  readonly key: PrivateKey
+  /** The key's certificate in PEM; in a chain the first. May be the same text as the key's, holding both. Default: none, a thumbprint is given instead. */
+  readonly certificate?: string | undefined
+  /** How the key signs; Entra ID recommends `"PS256"`. Default: `"RS256"`. */
+  readonly algorithm?: Algorithm | undefined
 }
 
 /** What every method with a secret has in common: where the secret comes from, and what it may look like. */

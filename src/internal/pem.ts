@@ -6,16 +6,31 @@
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 
+interface Block {
+  readonly label: string
+  readonly content: string
+}
+
+/** The blocks of a PEM text. Environment variables often hold its line breaks as two characters. */
+export const blocks = (pem: string): ReadonlyArray<Block> =>
+  Array.from(
+    pem.replaceAll("\\n", "\n").matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^]*?)-----END \1-----/g),
+    ([, label, content]) => ({ label: label!, content: content! })
+  )
+
+/** What a block holds. */
+export const derOf = ({ content }: Block): Either.Either<Uint8Array, unknown> =>
+  Encoding.decodeBase64(content.replace(/\s/g, ""))
+
 /** PKCS#8 in PEM, or what is wrong. PKCS#1 (`RSA PRIVATE KEY`) and SEC1 (`EC PRIVATE KEY`) are wrapped. */
 export const toPkcs8 = (pem: string): Either.Either<string, string> => {
-  // Environment variables often hold the line breaks as two characters.
-  const blocks = pem.replaceAll("\\n", "\n").matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^]*?)-----END \1-----/g)
-  for (const [, label, content] of blocks) {
-    if (!label!.endsWith("PRIVATE KEY")) continue
-    if (label === "ENCRYPTED PRIVATE KEY" || content!.includes("ENCRYPTED")) {
+  for (const block of blocks(pem)) {
+    const { content, label } = block
+    if (!label.endsWith("PRIVATE KEY")) continue
+    if (label === "ENCRYPTED PRIVATE KEY" || content.includes("ENCRYPTED")) {
       return Either.left("a private key without a passphrase (decrypt it first: openssl pkcs8 -topk8 -nocrypt)")
     }
-    const der = Encoding.decodeBase64(content!.replace(/\s/g, ""))
+    const der = derOf(block)
     if (Either.isLeft(der) || der.right.length === 0) return Either.left(expected)
     switch (label) {
       case "PRIVATE KEY":
@@ -66,7 +81,7 @@ const wrap = (algorithm: Uint8Array, key: Uint8Array): Uint8Array =>
   sequence([0x02, 1, 0], algorithm, element(0x04, key))
 
 /** The value of the element at `at`, if it has this tag, and where the next one begins. */
-const open = (
+export const open = (
   der: Uint8Array,
   at: number,
   tag: number

@@ -14,8 +14,8 @@ export type KeyMaterial = string | Redacted.Redacted | JsonWebKey | CryptoKey
 
 /** A private key in use. */
 export interface PrivateKey<E> {
-  /** Fails with what was expected of the key. One that is read anew every time is not looked at. */
-  readonly check: Effect.Effect<void, string>
+  /** The key, if it does not change, or what was expected of it. One that is read anew every time is not looked at. */
+  readonly check: Effect.Effect<Jose.Signer | undefined, string>
   /** The key of now, or what was expected of it. */
   readonly signer: Effect.Effect<Jose.Signer, E | string>
 }
@@ -24,12 +24,12 @@ export interface PrivateKey<E> {
 export const privateKey = <E>(key: KeyMaterial | Effect.Effect<KeyMaterial, E>, algorithm: string): PrivateKey<E> => {
   const load = (key: KeyMaterial): Effect.Effect<Jose.Signer, string> =>
     Jose.signer(Redacted.isRedacted(key) ? Redacted.value(key) : key, algorithm)
-  if (Effect.isEffect(key)) return { check: Effect.void, signer: Effect.flatMap(key, load) }
+  if (Effect.isEffect(key)) return { check: Effect.succeed(undefined), signer: Effect.flatMap(key, load) }
   let known: Jose.Signer | undefined
   const signer = Effect.suspend(() =>
     known !== undefined ? Effect.succeed(known) : Effect.tap(load(key), (signer) => Effect.sync(() => (known = signer)))
   )
-  return { check: Effect.asVoid(signer), signer }
+  return { check: signer, signer }
 }
 
 /** An assertion made now, with an identifier that no other has: 128 random bits. */

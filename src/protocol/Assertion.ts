@@ -57,6 +57,22 @@ export interface Validity {
 }
 
 /**
+ * Hexadecimal digits as they are compared: in lower case, without the colons and spaces that tools put in.
+ *
+ * @example
+ * ```ts
+ * import * as Assertion from "effect-credentials/Assertion"
+ *
+ * console.log(Assertion.plainHex("DE:AD be ef"))
+ * // deadbeef
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const plainHex = (hex: string): string => hex.replace(/[:\s]/g, "").toLowerCase()
+
+/**
  * A hexadecimal thumbprint of this many bytes as base64url.
  *
  * @example
@@ -72,7 +88,7 @@ export interface Validity {
  * @since 0.1.0
  */
 export const thumbprint = (hex: string, bytes: number): Option.Option<string> => {
-  const decoded = Encoding.decodeHex(hex.replace(/[:\s]/g, "").toLowerCase())
+  const decoded = Encoding.decodeHex(plainHex(hex))
   return Either.isRight(decoded) && decoded.right.length === bytes
     ? Option.some(Encoding.encodeBase64Url(decoded.right))
     : Option.none()
