@@ -55,7 +55,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Authorization } from "./Authorization.ts"
+import type { Authorization, Proof, Signed } from "./Authorization.ts"
 import * as Credentials from "./Credentials.ts"
 import { CrossOriginRedirect, InvalidOption, RefreshError } from "./CredentialsError.ts"
 import { expected, originOf } from "./internal/origin.ts"
@@ -236,10 +236,14 @@ interface Attempt {
   readonly hop: Hop | undefined
   readonly hops: number
   readonly isReplay: boolean
+  /** Whether its proof was made with what the answer to another one has told. */
+  readonly isProvenAnew: boolean
   /** The token to use first, if it must be this one. */
   renewed: Token.Token | undefined
   /** The token it went out with, if we attached one. */
   token: Token.Token | undefined
+  /** The proof it went out with, if it needs one. */
+  signed: Signed | undefined
   /** As it went out, but for the headers that we attached. */
   final: HttpClientRequest.HttpClientRequest | undefined
 }
@@ -456,6 +460,30 @@ const over = <E, R>(
     return lastProtected!
   }
 
+  /** Here and not around the request: only here the client's own layer has put in its RequestInit (a proxy, say). */
+  const fetchable = (
+    request: HttpClientRequest.HttpClientRequest
+  ): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
+    FiberRef.modify(FiberRef.currentContext, (context) => [request, withManualRedirects(context)])
+
+  const prove = (
+    attempt: Attempt,
+    request: HttpClientRequest.HttpClientRequest,
+    proof: Proof,
+    token: Token.Token
+  ): Effect.Effect<HttpClientRequest.HttpClientRequest, RefreshError> =>
+    Effect.mapBoth(proof.sign({ method: request.method, url: urlOf(request)!.href, token: Option.some(token) }), {
+      onFailure: (description) =>
+        new RefreshError({
+          provider: attempt.order.credentials.name,
+          reason: { _tag: "Assertion", description }
+        }),
+      onSuccess: (signed) => {
+        attempt.signed = signed
+        return HttpClientRequest.setHeaders(request, signed.headers)
+      }
+    })
+
   /** Runs after the client's own preprocessing, once for every time the request is sent. */
   const attach = (
     attempt: Attempt,
@@ -464,6 +492,7 @@ const over = <E, R>(
     const { authorization, credentials } = attempt.order
     const final = attempt.hop === undefined ? preprocessed : redirected(preprocessed, attempt.hop)
     attempt.token = undefined
+    attempt.signed = undefined
     const origin = listedOrigin(final)
     if (origin === undefined) return Effect.succeed(final)
     for (const name of authorization.names) if (name in final.headers) return Effect.succeed(final)
@@ -482,8 +511,9 @@ const over = <E, R>(
       if (request === final) return Effect.succeed(final)
       attempt.token = token
       attempt.final = final
-      // Here and not around the request: only here the client's own layer has put in its RequestInit (a proxy, say).
-      return FiberRef.modify(FiberRef.currentContext, (context) => [request, withManualRedirects(context)])
+      return authorization.proof === undefined
+        ? fetchable(request)
+        : Effect.flatMap(prove(attempt, request, authorization.proof, token), fetchable)
     }
 
     const { renewed } = attempt
@@ -520,6 +550,14 @@ const over = <E, R>(
         from: urlOf(final)!.origin,
         to: response.status === 0 ? "unknown" : (resolve(answeredBy, urlOf(final))?.origin ?? "unknown")
       })
+    }
+    // The server did nothing but tell how the proof should have been: the token is as good as before.
+    if (attempt.signed?.learn(response) === true && !attempt.isProvenAnew && isReplayable(final.body)) {
+      const again: Attempt = { ...attempt, renewed: attempt.token, isProvenAnew: true }
+      return Effect.zipRight(
+        discard(response),
+        Effect.suspend(() => send(again))
+      )
     }
     switch (response.status) {
       case 401:
@@ -574,7 +612,12 @@ const over = <E, R>(
     }
     target.hash = ""
     const changedOrigin = hop?.changedOrigin === true || target.origin !== from?.origin
-    const next: Attempt = { ...attempt, hop: { url: target.href, isGet, changedOrigin }, hops: hops + 1 }
+    const next: Attempt = {
+      ...attempt,
+      hop: { url: target.href, isGet, changedOrigin },
+      hops: hops + 1,
+      isProvenAnew: false
+    }
     return Effect.zipRight(
       discard(response),
       Effect.suspend(() => send(next))
@@ -594,8 +637,10 @@ const over = <E, R>(
           hop: undefined,
           hops: 0,
           isReplay: false,
+          isProvenAnew: false,
           renewed: undefined,
           token: undefined,
+          signed: undefined,
           final: undefined
         }
         const redacted = fiber.getFiberRef(Headers.currentRedactedNames)

@@ -15,6 +15,7 @@
  *
  * @module
  */
+import type * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
@@ -41,6 +42,60 @@ export interface Authorization extends Pipeable {
    * no header at all.
    */
   readonly problem: Option.Option<string>
+  /**
+   * What proves with every request that the caller has the key that the token is bound to. Default: nothing, whoever has the token may use it. See the
+   * module `DPoP`.
+   */
+  readonly proof?: Proof | undefined
+}
+
+/**
+ * Proof of possession: headers made anew for every request, for a token that is worth nothing without its key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Proof {
+  /** Every header it may set, in lower case. */
+  readonly names: ReadonlyArray<string>
+  /** The key's name: its thumbprint (RFC 7638). Fails with what the key should have been. */
+  readonly thumbprint: Effect.Effect<string, string>
+  /** The proof for one request. Fails with what is wrong, before anything is sent: a token for another key, above all. */
+  readonly sign: (request: ProvenRequest) => Effect.Effect<Signed, string>
+}
+
+/**
+ * What a proof is made for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProvenRequest {
+  /** The method, in upper case. */
+  readonly method: string
+  /** The absolute URL, as it is sent. */
+  readonly url: string
+  /** The token that goes with it. None: one is being asked for. */
+  readonly token: Option.Option<Token>
+}
+
+/**
+ * A proof, and what to do with the answer to its request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Signed {
+  /** The headers, ready to be sent. */
+  readonly headers: Readonly<Record<string, string>>
+  /**
+   * Learns from the answer, whatever it is, for the proofs to come. True: the request was refused because this proof could not know that, and for nothing else.
+   * It may be sent once more, with another proof. `error` is the OAuth error code in the body. Default: what `WWW-Authenticate` says.
+   */
+  readonly learn: (
+    answer: { readonly status: number; readonly headers: Readonly<Record<string, string | undefined>> },
+    error?: string
+  ) => boolean
 }
 
 type HeaderRecord = Readonly<Record<string, string>>
@@ -50,10 +105,12 @@ const nothing: HeaderRecord = Object.freeze({})
 const make = (
   names: ReadonlyArray<string>,
   problem: Option.Option<string>,
-  headers: Authorization["headers"]
+  headers: Authorization["headers"],
+  proof?: Proof
 ): Authorization => ({
   names: [...new Set(names)],
   problem,
+  proof,
   headers: Option.isSome(problem) ? () => nothing : headers,
   pipe() {
     return pipeArguments(this, arguments)
@@ -102,6 +159,28 @@ const inHeader = (name: string, value: (accessToken: string) => string): Authori
  * @since 0.1.0
  */
 export const bearer: Authorization = inHeader("authorization", (accessToken) => `Bearer ${accessToken}`)
+
+/**
+ * `Authorization: <scheme> <token>`, for APIs that want another word than `Bearer`.
+ *
+ * @example
+ * ```ts
+ * import * as Authorization from "effect-credentials/Authorization"
+ * import * as Token from "effect-credentials/Token"
+ * import { DateTime, Redacted } from "effect"
+ *
+ * const token = Token.make({ accessToken: Redacted.make("t0ken"), issuedAt: DateTime.unsafeMake(0) })
+ * console.log(Authorization.scheme("GoogleLogin").headers(token, "https://api.example.com"))
+ * // { authorization: 'GoogleLogin t0ken' }
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const scheme = (name: string): Authorization =>
+  isName(name)
+    ? inHeader("authorization", (accessToken) => `${name} ${accessToken}`)
+    : make(["authorization"], Option.some("made with a scheme of letters, digits and hyphens"), () => nothing)
 
 /**
  * The token alone, without a scheme word, in a header of your choice: what most APIs with keys want.
@@ -187,22 +266,60 @@ export const withHeaders: {
     )
   ])
   const built = new WeakMap<HeaderRecord, HeaderRecord>()
-  return make([...self.names, ...fixed.map(([name]) => name)], problem, (token, origin) => {
-    const own = self.headers(token, origin)
-    if (own === nothing) return nothing
-    let all = built.get(own)
-    if (all === undefined) {
-      all = Object.freeze({ ...own, ...Object.fromEntries(fixed) })
-      built.set(own, all)
-    }
-    return all
-  })
+  return make(
+    [...self.names, ...fixed.map(([name]) => name)],
+    problem,
+    (token, origin) => {
+      const own = self.headers(token, origin)
+      if (own === nothing) return nothing
+      let all = built.get(own)
+      if (all === undefined) {
+        all = Object.freeze({ ...own, ...Object.fromEntries(fixed) })
+        built.set(own, all)
+      }
+      return all
+    },
+    self.proof
+  )
+})
+
+/**
+ * Adds a proof of possession to every request: what the module `DPoP` is made with.
+ *
+ * **Details** – a header of the proof that already carries something else is a `problem`.
+ *
+ * @example
+ * ```ts
+ * import * as Authorization from "effect-credentials/Authorization"
+ * import { Effect } from "effect"
+ *
+ * const signature: Authorization.Proof = {
+ *   names: ["x-signature"],
+ *   thumbprint: Effect.succeed("my-key"),
+ *   sign: ({ method, url }) =>
+ *     Effect.succeed({ headers: { "x-signature": `signed ${method} ${url}` }, learn: () => false })
+ * }
+ * console.log(Authorization.withProof(Authorization.bearer, signature).names)
+ * // [ 'authorization', 'x-signature' ]
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withProof: {
+  (proof: Proof): (self: Authorization) => Authorization
+  (self: Authorization, proof: Proof): Authorization
+} = dual(2, (self: Authorization, proof: Proof): Authorization => {
+  const taken = proof.names.find((name) => self.names.includes(name))
+  const problem = taken === undefined ? self.problem : Option.some(`made without a header ${taken} beside its proof`)
+  return make([...self.names, ...proof.names], problem, self.headers, proof)
 })
 
 /**
  * Another way for each origin: `bearer` to one API, a header of its own to another.
  *
- * **Details** – `otherwise` is for origins that are not listed. Default: nothing goes there.
+ * **Details** – `otherwise` is for origins that are not listed. Default: nothing goes there. A token is bound to one key or to none, so all ways
+ * must have the same proof, or none of them one.
  *
  * @example
  * ```ts
@@ -229,9 +346,12 @@ export const byOrigin = (record: Readonly<Record<string, Authorization>>, otherw
     problem = Option.orElse(problem, () => authorization.problem)
   }
   const all = [...byOrigin.values(), ...(otherwise === undefined ? [] : [otherwise])]
+  const proofs = new Set(all.map(({ proof }) => proof))
+  if (proofs.size > 1) problem = Option.some("made with the same proof of possession for each of its origins")
   return make(
     all.flatMap(({ names }) => names),
     problem,
-    (token, origin) => (byOrigin.get(origin) ?? otherwise)?.headers(token, origin) ?? nothing
+    (token, origin) => (byOrigin.get(origin) ?? otherwise)?.headers(token, origin) ?? nothing,
+    [...proofs][0]
   )
 }

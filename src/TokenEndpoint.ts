@@ -31,6 +31,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import type { Authorization } from "./Authorization.ts"
 import * as AuthorizationServer from "./AuthorizationServer.ts"
 import * as ClientAuthentication from "./ClientAuthentication.ts"
 import { InvalidOption, RefreshError, type RefreshErrorReason, RevocationError } from "./CredentialsError.ts"
@@ -99,6 +100,11 @@ export interface Settings {
   readonly retry?: Schedule.Schedule<unknown, RefreshError> | undefined
   /** What to do if the server grants less than was asked for. Default: `"warn"`, which is a line in the log. */
   readonly reducedScope?: "warn" | "error" | "ignore" | undefined
+  /**
+   * How the tokens will go on requests: if with a proof of possession (`DPoP`), they are asked for with one too, and must be bound to its key. Default: as bearer
+   * tokens.
+   */
+  readonly authorization?: Authorization | undefined
 }
 
 /**
@@ -147,7 +153,8 @@ export const make = (provider: string, options: Options): TokenEndpoint => ({
     attemptTimeLimit: options.attemptTimeLimit,
     timeLimit: options.timeLimit,
     retry: options.retry,
-    reducedScope: options.reducedScope
+    reducedScope: options.reducedScope,
+    authorization: options.authorization
   }
 })
 
@@ -190,6 +197,9 @@ export const check = (self: TokenEndpoint): Effect.Effect<void, InvalidOption> =
       return yield* invalid("clientId", "text that is not blank and has no line breaks or other controls")
     }
     yield* authentication.check(provider)
+    if (settings.authorization?.proof !== undefined) {
+      yield* Effect.mapError(settings.authorization.proof.thumbprint, (expected) => invalid("key", expected))
+    }
     for (const option of ["attemptTimeLimit", "timeLimit"] as const) {
       const limit = Duration.toMillis(settings[option] ?? "10 seconds")
       if (!(limit > 0 && limit <= longest)) return yield* invalid(option, "more than nothing, and at most a day")
@@ -206,7 +216,7 @@ const longest = Duration.toMillis("1 day")
  * with `Unavailable`, which says how long to wait. The client's proof is made anew for every attempt.
  *
  * A grant that can be spent only once is sent again only if it provably was not received (connection refused, name not found), or if the server says
- * that it did nothing (408, 429, 503). If the answer was lost the error is `Ambiguous`: the grant may be spent.
+ * that it did nothing (408, 429, 503; once also `use_dpop_nonce`). If the answer was lost the error is `Ambiguous`: the grant may be spent.
  *
  * Redirects are never followed, and answers over 1 MiB are refused. The span `TokenEndpoint.exchange` carries the provider's name, the grant's type and the number of
  * attempts, nothing else; the platform's own span is off, because it shows URLs and headers.
@@ -551,6 +561,7 @@ const attempt = <A>(
   Effect.suspend(() => {
     const { authentication, clientId, provider, server, settings } = self
     let isSent = false
+    let isTaught = false
     const failed = (reason: RefreshErrorReason, again: boolean): Failed => ({ error: refused(self, reason), again })
     // The rule for grants that can be spent only once: whatever may have been received is not sent again.
     const lost = (description: string, reason: RefreshErrorReason): Failed =>
@@ -580,7 +591,11 @@ const attempt = <A>(
           : failed(reason, worthRetrying.has(status))
     }
 
-    return Effect.gen(function* () {
+    // RFC 9449 §5: only tokens are asked for with a proof.
+    const proof = endpoint === "token_endpoint" ? settings.authorization?.proof : undefined
+    const unsigned = (description: string): Failed => failed({ _tag: "Assertion", description }, false)
+
+    const once: Effect.Effect<A, Failed, HttpClient.HttpClient> = Effect.gen(function* () {
       const metadata = yield* Effect.mapError(server.metadata, (error) => failed(error.reason, error.isRetryable))
       const url = metadata[endpoint]
       if (url === undefined) {
@@ -598,15 +613,35 @@ const attempt = <A>(
         (error) => ({ error, again: error.isRetryable })
       )
       const { body, contentType, headers } = TokenRequest.encode(proven, settings.body ?? "form")
+      const boundTo = proof === undefined ? undefined : yield* Effect.mapError(proof.thumbprint, unsigned)
+      const signed =
+        proof === undefined
+          ? undefined
+          : yield* Effect.mapError(proof.sign({ method: "POST", url, token: Option.none() }), unsigned)
       const requestedAt = yield* DateTime.now
       isSent = true
       const answer = yield* Effect.mapError(
-        Http.send({ method: "POST", url, headers, content: { type: contentType, body } }),
+        Http.send({
+          method: "POST",
+          url,
+          headers: { ...headers, ...signed?.headers },
+          content: { type: contentType, body }
+        }),
         unanswered
       )
       const isEchoed = (text: string) => TokenRequest.isEchoed(proven, text)
-      return yield* Either.mapLeft(decode({ ...answer, provider, requestedAt, isEchoed }), answered)
-    }).pipe(
+      const decoded = decode({ ...answer, provider, requestedAt, isEchoed, boundTo })
+      const refusal = Option.getOrUndefined(Option.map(Either.getLeft(decoded), ({ reason }) => reason))
+      // The server did nothing but tell how the proof should have been: not even a grant that can be spent once is spent.
+      if (signed?.learn(answer, refusal?._tag === "Rejected" ? refusal.code : "") === true && !isTaught) {
+        isTaught = true
+        isSent = false
+        return yield* once
+      }
+      return yield* Either.mapLeft(decoded, answered)
+    })
+
+    return once.pipe(
       Effect.timeoutFail({
         duration: limit,
         onTimeout: () => {

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { inspect } from "node:util"
@@ -50,6 +51,29 @@ describe("Authorization", () => {
     assert.deepStrictEqual(withOther.names, ["authorization", "x-other"])
   })
 
+  it("a scheme is a word before the token", () => {
+    assert.deepStrictEqual(Authorization.scheme("GoogleLogin").headers(token, api), {
+      authorization: "GoogleLogin t0ken"
+    })
+  })
+
+  const proof: Authorization.Proof = {
+    names: ["x-proof"],
+    thumbprint: Effect.succeed("key"),
+    sign: () => Effect.succeed({ headers: { "x-proof": "proven" }, learn: () => false })
+  }
+
+  it("a proof stays with what is made of it, and its headers are protected", () => {
+    const proven = Authorization.bearer.pipe(Authorization.withProof(proof))
+    const more = Authorization.withHeaders(proven, { "x-key": "k" })
+    const both = Authorization.byOrigin({ [api]: more, "https://files.example.com": proven }, proven)
+    assert.deepStrictEqual([proven.proof, more.proof, both.proof], [proof, proof, proof])
+    assert.deepStrictEqual(both.names, ["authorization", "x-proof", "x-key"])
+    assert.deepStrictEqual([proven.problem, more.problem, both.problem], [Option.none(), Option.none(), Option.none()])
+    assert.deepStrictEqual(proven.headers(token, api), { authorization: "Bearer t0ken" })
+    assert.isUndefined(Authorization.byOrigin({ [api]: Authorization.bearer }).proof)
+  })
+
   it("fixed headers go nowhere where the token does not go", () => {
     const self = Authorization.byOrigin({ [api]: Authorization.bearer }).pipe(
       Authorization.withHeaders({ "x-key": "k" })
@@ -83,6 +107,23 @@ describe("Authorization", () => {
     ["a blank value", Authorization.withHeaders(Authorization.bearer, { "x-key": Redacted.make("  ") })],
     ["a value with blanks around it", Authorization.withHeaders(Authorization.bearer, { "x-key": " v4lue" })],
     ["a second header for the token", Authorization.withHeaders(Authorization.bearer, { Authorization: "v4lue" })],
+    ["a scheme of two words", Authorization.scheme("Bearer x")],
+    ["an empty scheme", Authorization.scheme("")],
+    ["a proof in a header that is taken", Authorization.withProof(Authorization.header("x-proof"), proof)],
+    [
+      "a proof for one origin only",
+      Authorization.byOrigin({
+        [api]: Authorization.withProof(Authorization.bearer, proof),
+        "https://files.example.com": Authorization.bearer
+      })
+    ],
+    [
+      "two proofs",
+      Authorization.byOrigin(
+        { [api]: Authorization.withProof(Authorization.bearer, proof) },
+        Authorization.withProof(Authorization.bearer, { ...proof })
+      )
+    ],
     ["an origin with a path", Authorization.byOrigin({ "https://api.example.com/v1": Authorization.bearer })],
     ["an origin over http", Authorization.byOrigin({ "http://api.example.com": Authorization.bearer })],
     ["a problem of what it is made from", Authorization.byOrigin({ [api]: Authorization.header("a b") })],

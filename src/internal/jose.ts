@@ -8,9 +8,12 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import type { JWK } from "jose"
 import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors"
+import { calculateJwkThumbprint } from "jose/jwk/thumbprint"
 import { createLocalJWKSet } from "jose/jwks/local"
 import { compactVerify } from "jose/jws/compact/verify"
 import { SignJWT } from "jose/jwt/sign"
+import { exportJWK } from "jose/key/export"
+import { generateKeyPair } from "jose/key/generate/keypair"
 import { importJWK, importPKCS8 } from "jose/key/import"
 import * as Json from "./json.ts"
 import { toPkcs8 } from "./pem.ts"
@@ -26,9 +29,15 @@ export interface Signer {
 
 const isCryptoKey = (key: object): key is CryptoKey => "algorithm" in key && "usages" in key && "type" in key
 
+const curves: Readonly<Record<string, string>> = { ES256: "P-256", ES384: "P-384", ES512: "P-521" }
+
 const ofJwk = async (jwk: object, algorithm: string): Promise<CryptoKey> => {
   if (!("d" in jwk)) throw undefined
-  return (await importJWK({ ...jwk, alg: algorithm } as JWK, algorithm)) as CryptoKey
+  // Deno takes a key for whatever curve the algorithm has.
+  if ("crv" in jwk && jwk.crv !== (curves[algorithm] ?? jwk.crv)) throw undefined
+  const key = await importJWK({ ...jwk, alg: algorithm } as JWK, algorithm)
+  if (key instanceof Uint8Array) throw undefined
+  return key
 }
 
 /** A private key, tried out once: fails with what was expected of it. */
@@ -66,15 +75,58 @@ export const hmacSigner = (secret: string, algorithm: "HS256" | "HS384" | "HS512
     : Either.left(`a secret of at least ${least} bytes for ${algorithm}`)
 }
 
+/** A private key with its public half, which may be shown to anybody. */
+export interface KeyPair {
+  readonly signer: Signer
+  /** The public half as a JWK, with nothing in it but what the key consists of. */
+  readonly publicKey: Readonly<Record<string, string>>
+  /** The name of the public half (RFC 7638, SHA-256, in base64url). */
+  readonly thumbprint: string
+}
+
+const publicMembers = ["crv", "e", "kty", "n", "x", "y"] as const
+
+const publicKeyOf = (jwk: JWK): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    publicMembers.flatMap((name) => (typeof jwk[name] === "string" ? [[name, jwk[name] as string]] : []))
+  )
+
+/** Both halves of a key, tried out once: of the one given, or of a new one that nobody can ever read. Fails with what was expected of it. */
+export const keyPair = (
+  key: string | JsonWebKey | CryptoKeyPair | undefined,
+  algorithm: string
+): Effect.Effect<KeyPair, string> =>
+  Effect.gen(function* () {
+    const trying = <A>(attempt: () => Promise<A>): Effect.Effect<A, string> =>
+      Effect.tryPromise({ try: attempt, catch: () => fitting(algorithm) })
+    let made: Signer
+    let jwk: JWK
+    if (key === undefined || (typeof key === "object" && "privateKey" in key)) {
+      const pair = key ?? (yield* trying(() => generateKeyPair(algorithm)))
+      made = yield* signer(pair.privateKey, algorithm)
+      jwk = yield* trying(() => exportJWK(pair.publicKey))
+    } else {
+      made = yield* signer(key, algorithm)
+      if (typeof key === "string" && !key.trimStart().startsWith("{")) {
+        const pem = yield* toPkcs8(key)
+        jwk = yield* trying(async () => exportJWK(await importPKCS8(pem, algorithm, { extractable: true })))
+      } else jwk = (typeof key === "string" ? Json.parseObject(key) : key) as JWK
+    }
+    const publicKey = publicKeyOf(jwk)
+    const signature = yield* sign(made, {}, {})
+    yield* trying(async () => compactVerify(signature, await importJWK(publicKey as JWK, algorithm)))
+    return { signer: made, publicKey, thumbprint: yield* trying(() => calculateJwkThumbprint(publicKey as JWK)) }
+  })
+
 /** A signed JWT with exactly these claims. */
 export const sign = (
   signer: Signer,
-  header: Readonly<Record<string, string>>,
+  header: Readonly<Record<string, unknown>>,
   claims: Readonly<Record<string, unknown>>
 ): Effect.Effect<string, string> =>
   Effect.tryPromise({
     try: () =>
-      new SignJWT(claims).setProtectedHeader({ ...header, alg: signer.algorithm, typ: "JWT" }).sign(signer.key),
+      new SignJWT(claims).setProtectedHeader({ typ: "JWT", ...header, alg: signer.algorithm }).sign(signer.key),
     catch: () => "a key that can sign"
   })
 

@@ -72,6 +72,8 @@ export interface TokenResponse extends Answer {
   readonly shape?: TokenShape.TokenShape | undefined
   /** The refresh token held before: it stays unless the answer brings another (RFC 6749 §6). Default: none. */
   readonly previousRefreshToken?: Option.Option<Redacted.Redacted> | undefined
+  /** The thumbprint of the key that the token has to be bound to (RFC 9449 §5). Default: to none. */
+  readonly boundTo?: string | undefined
 }
 
 type Members = Readonly<Record<string, unknown>>
@@ -85,13 +87,13 @@ type Members = Readonly<Record<string, unknown>>
  * | --- | --- |
  * | `error` | a failure, whatever the status and whatever else is there |
  * | `access_token` | 1 to 65,536 visible ASCII characters |
- * | `token_type` | `bearer` in any case; absent: bearer; beside `issued_token_type` also `N_A` |
+ * | `token_type` | `bearer` in any case; absent: bearer; beside `issued_token_type` also `N_A`. Where the token has to be bound to a key: `dpop`, nothing else |
  * | `issued_token_type` | what was asked for, where that is more than an access token (RFC 8693 §2.2.1) |
  * | `expires_in` | seconds, as a number or as digits in a string; 0 or less: already expired; at most ten years count |
  * | `expires_at` | if there is no `expires_in`: seconds since 1970, or an ISO time with its zone; without either, the `exp` of a JWT |
  * | `refresh_token` | the next one; absent or empty: the previous one stays |
  * | `scope` | separated by spaces, or an array; absent or empty: as requested |
- * | the rest | kept in `extra` |
+ * | the rest | kept in `extra`, where {@link boundTo} finds the key, if there is one |
  *
  * JSON is accepted as such, as plain text and without a content type; a form only where the content type says so; HTML never. A duplicate member counts the
  * last time, as in `JSON.parse`.
@@ -295,9 +297,15 @@ const token = (response: TokenResponse, members: Members): Either.Either<Token.T
     const type = Json.member(members, "token_type") ?? ""
     const issuedType = Json.member(members, "issued_token_type") || undefined
     // RFC 8693 §2.2.1: what is no access token has no type of its own.
-    const types = issuedType === undefined ? ["", "bearer"] : ["", "bearer", "n_a"]
+    const { boundTo } = response
+    const types = boundTo !== undefined ? ["dpop"] : issuedType === undefined ? ["", "bearer"] : ["", "bearer", "n_a"]
     if (typeof type !== "string" || !types.includes(type.trim().toLowerCase())) {
-      return yield* invalid("token_type is not bearer", status)
+      return yield* invalid(
+        boundTo === undefined
+          ? "token_type is not bearer"
+          : "token_type is not DPoP: a token bound to a key was asked for",
+        status
+      )
     }
     if (issuedType !== undefined && !isWanted(issuedType, response.requestedTokenType)) {
       return yield* invalid("issued_token_type is not what was asked for", status)
@@ -306,10 +314,14 @@ const token = (response: TokenResponse, members: Members): Either.Either<Token.T
     const refreshToken = secret(yield* text("refresh_token"))
     const idToken = secret(yield* text("id_token"))
     const granted = yield* scope(members, status)
-    const rest = Object.entries(members).filter(([name]) => !known.has(name))
+    const rest = Object.entries(members).filter(
+      ([name]) => !known.has(name) && (boundTo === undefined || name !== "cnf")
+    )
+    if (boundTo !== undefined) rest.push(["cnf", { jkt: boundTo }])
 
     const token = Token.make({
       accessToken: Redacted.make(accessToken),
+      ...(boundTo === undefined ? {} : { tokenType: "dpop" }),
       issuedAt: requestedAt,
       expiresAt,
       refreshToken: Option.orElse(refreshToken, () => response.previousRefreshToken ?? Option.none()),
@@ -321,6 +333,31 @@ const token = (response: TokenResponse, members: Members): Either.Either<Token.T
       ? token
       : yield* invalid(`access_token is not 1 to ${longest} visible characters without a space`, status)
   })
+
+/**
+ * The thumbprint of the key that a token was issued for (RFC 9449 §6.1). None: it was not issued for one.
+ *
+ * **Details** – kept as `cnf.jkt` in the token's `extra`, so that every store keeps it too.
+ *
+ * @example
+ * ```ts
+ * import * as Token from "effect-credentials/Token"
+ * import * as TokenResponse from "effect-credentials/TokenResponse"
+ * import { DateTime, Option, Redacted } from "effect"
+ *
+ * const token = Token.make({ accessToken: Redacted.make("t0ken"), issuedAt: DateTime.unsafeMake(0) })
+ * console.log(Option.isNone(TokenResponse.boundTo(token)))
+ * // true
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const boundTo = (token: Token.Token): Option.Option<string> => {
+  const cnf = Json.member(Redacted.value(token.extra), "cnf")
+  const jkt = Json.isObject(cnf) ? Json.member(cnf, "jkt") : undefined
+  return typeof jkt === "string" ? Option.some(jkt) : Option.none()
+}
 
 /** Everything that is an access token is; anything else only where exactly that was asked for. */
 const isWanted = (issued: unknown, requested: string | undefined): boolean =>
