@@ -175,6 +175,58 @@ const scoped = <A, E>(body: (scope: Scope.CloseableScope) => Effect.Effect<A, E,
   })
 
 describe("Credentials under every order of events", () => {
+  it("six cold callers, one interrupted anywhere, share one acquisition that nobody aborts (S104, S117)", () =>
+    seeds(count, (world) => {
+      const server = rotating(world)
+      world.run(
+        scoped(() =>
+          Effect.gen(function* () {
+            const credentials = yield* Credentials.make(server.provider)
+            all(tokensOf(yield* callers(world, credentials.token)), "t1")
+            all([show(yield* credentials.token)], "t1")
+          })
+        )
+      )
+      times(server.begun, 1)
+      server.check()
+    }))
+
+  it("whoever survives an interrupt storm is served (S120)", () =>
+    seeds(count, (world) => {
+      const server = rotating(world, { lifetime: 60 })
+      world.run(
+        scoped(() =>
+          Effect.gen(function* () {
+            const credentials = yield* Credentials.make(server.provider)
+            for (let round = 1; round <= 2; round++) {
+              all(tokensOf(yield* callers(world, credentials.token, 5)), `t${round}`)
+              times(server.begun, round)
+              yield* Effect.sleep("60 seconds")
+            }
+          })
+        )
+      )
+      server.check()
+    }))
+
+  it("a stampede at the expiry is one acquisition, and nobody gets the expired token (S105)", () =>
+    seeds(count, (world) => {
+      const server = rotating(world, { lifetime: 60 })
+      world.run(
+        scoped(() =>
+          Effect.gen(function* () {
+            const credentials = yield* Credentials.make(server.provider)
+            yield* credentials.token
+            yield* Effect.sleep("60 seconds")
+            all(tokensOf(yield* callers(world, credentials.token)), "t2")
+            all([show(yield* credentials.token)], "t2")
+          })
+        )
+      )
+      times(server.begun, 2)
+      server.check()
+    }))
+
   it("a stampede inside the early-renewal window is one acquisition, and nobody waits for it (S114, S123)", () =>
     seeds(count, (world) => {
       const server = rotating(world, { lifetime: 60 })
@@ -191,6 +243,69 @@ describe("Credentials under every order of events", () => {
             )
             yield* Effect.sleep("1 second")
             all([show(yield* credentials.token)], "t2")
+          })
+        )
+      )
+      times(server.begun, 2)
+      server.check()
+    }))
+
+  it("several callers whose one token was refused share one renewal, whenever they come (S112, S113)", () =>
+    seeds(count, (world) => {
+      const server = rotating(world)
+      world.run(
+        scoped(() =>
+          Effect.gen(function* () {
+            const credentials = yield* Credentials.make(server.provider)
+            const seen = yield* credentials.token
+            const [exits] = yield* Effect.zip(
+              callers(world, credentials.renew(seen), 1, 20),
+              Effect.zipRight(world.pause(20), Effect.exit(credentials.token)),
+              { concurrent: true }
+            )
+            all(tokensOf(exits), "t2")
+          })
+        )
+      )
+      times(server.begun, 2)
+      server.check()
+    }))
+
+  it("a refused token and an early renewal at the same instant are one acquisition (S112, S114)", () =>
+    seeds(count, (world) => {
+      const server = rotating(world, { lifetime: 60 })
+      world.run(
+        scoped(() =>
+          Effect.gen(function* () {
+            const credentials = yield* Credentials.make(server.provider)
+            const seen = yield* credentials.token
+            yield* Effect.sleep("59 seconds")
+            const [exits] = yield* Effect.all(
+              [
+                callers(world, credentials.renew(seen), 1, 20),
+                Effect.zipRight(world.pause(20), credentials.token),
+                Effect.zipRight(world.pause(20), credentials.maintain)
+              ],
+              { concurrency: "unbounded" }
+            )
+            all(tokensOf(exits), "t2")
+          })
+        )
+      )
+      times(server.begun, 2)
+      server.check()
+    }))
+
+  it("callers who need more life than is left share one acquisition (S112)", () =>
+    seeds(count, (world) => {
+      const server = rotating(world, { lifetime: 60 })
+      world.run(
+        scoped(() =>
+          Effect.gen(function* () {
+            const credentials = yield* Credentials.make(server.provider)
+            yield* credentials.token
+            yield* Effect.sleep("30 seconds")
+            all(tokensOf(yield* callers(world, credentials.tokenValidFor("50 seconds"), 1, 20)), "t2")
           })
         )
       )
@@ -287,6 +402,28 @@ describe("Credentials under every order of events", () => {
       server.check()
     }))
 
+  it("closing the layer during a first acquisition ends everybody who waits", () =>
+    seeds(count, (world) => {
+      const server = rotating(world)
+      world.run(
+        scoped((scope) =>
+          Effect.gen(function* () {
+            const credentials = yield* Credentials.make(server.provider)
+            const waiting = yield* Effect.forEach([1, 2, 3, 4, 5, 6], (n) =>
+              Effect.fork(
+                Effect.zipRight(world.pause(12), n === 6 ? Effect.asVoid(credentials.maintain) : credentials.token)
+              )
+            )
+            yield* world.pause(20)
+            yield* Scope.close(scope, Exit.void)
+            yield* Effect.forEach(waiting, Fiber.await)
+          })
+        )
+      )
+      ensure(server.inTheAir === 0, "an acquisition outlived the layer")
+      ensure(server.wrong.length === 0, server.wrong.join(", "))
+    }))
+
   it("a provider that fails, then succeeds, is asked once at a time, after each pause (S106)", () =>
     seeds(count, (world) => {
       const server = rotating(world, { failures: 1 + world.below(3) })
@@ -335,7 +472,131 @@ describe("Credentials under every order of events", () => {
     }))
 })
 
+const persisted = (world: World, options?: ServerOptions) => {
+  const server = rotating(world, options)
+  return Object.assign(server, { provider: Provider.persisted(server.provider, "me") })
+}
+
+describe("Credentials and a shared store under every order of events", () => {
+  it("two credentials that share a store renew once, and never offer a spent refresh token (S112)", () =>
+    seeds(count, (world) => {
+      const server = persisted(world, { lifetime: 60 })
+      world.run(
+        scoped((scope) =>
+          Effect.gen(function* () {
+            const store = yield* Layer.buildWithScope(TokenStore.layerMemory(), scope)
+            const one = yield* Effect.provide(Credentials.make(server.provider), store)
+            const other = yield* Effect.provide(Credentials.make(server.provider), store)
+            for (let round = 1; round <= 2; round++) {
+              const exits = yield* Effect.zip(callers(world, one.token), callers(world, other.token), {
+                concurrent: true
+              })
+              all(tokensOf(exits.flat()), `t${round}`)
+              times(server.begun, round)
+              yield* Effect.sleep("60 seconds")
+            }
+          })
+        )
+      )
+      server.check()
+    }))
+
+  it("a renewal is told once, although it comes back through the store", () =>
+    seeds(count, (world) => {
+      const server = persisted(world, { lifetime: 60 })
+      world.run(
+        scoped((scope) =>
+          Effect.gen(function* () {
+            const store = yield* Layer.buildWithScope(TokenStore.layerMemory(), scope)
+            const credentials = yield* Effect.provide(Credentials.make(server.provider), store)
+            const told: Array<string> = []
+            yield* Effect.fork(
+              Stream.runForEach(credentials.events, (event) =>
+                Effect.sync(() => told.push("token" in event ? `${event._tag} ${show(event.token)}` : event._tag))
+              )
+            )
+            yield* Effect.sleep("1 second")
+            yield* credentials.token
+            yield* Effect.sleep("60 seconds")
+            yield* credentials.token
+            yield* Effect.sleep("1 second")
+            ensure(told.join() === "Acquired t1,Expired t1,Renewed t2", told.join())
+          })
+        )
+      )
+      server.check()
+    }))
+
+  it("what was forgotten comes back neither from the store nor from a flight (S307)", () =>
+    seeds(count, (world) => {
+      const server = persisted(world)
+      world.run(
+        scoped((scope) =>
+          Effect.gen(function* () {
+            const store = yield* Layer.buildWithScope(TokenStore.layerMemory(), scope)
+            const credentials = yield* Effect.provide(Credentials.make(server.provider), store)
+            if (world.random() < 0.5) yield* credentials.token
+            const early = yield* Effect.fork(callers(world, credentials.token, 1, 20))
+            yield* world.pause(20)
+            const begun = server.begun
+            yield* credentials.forget
+            yield* Effect.sleep("1 second")
+            yield* Fiber.join(early)
+            const token = yield* credentials.token
+            ensure(number(token) > begun, `${show(token)} is handed out, acquisition ${begun} began before forget`)
+          })
+        )
+      )
+      ensure(server.aborted === 0, "an acquisition was aborted")
+    }))
+
+  it("what was revoked comes back neither from the store nor from a flight (S307)", () =>
+    seeds(count, (world) => {
+      const server = persisted(world)
+      world.run(
+        scoped((scope) =>
+          Effect.gen(function* () {
+            const store = yield* Layer.buildWithScope(TokenStore.layerMemory(), scope)
+            const credentials = yield* Effect.provide(Credentials.make(server.provider), store)
+            if (world.random() < 0.5) yield* credentials.token
+            const early = yield* Effect.fork(callers(world, credentials.token, 1, 20))
+            yield* world.pause(20)
+            yield* credentials.revoke
+            const revoked = Array.from(server.revoked)
+            yield* Effect.sleep("1 second")
+            yield* Fiber.join(early)
+            const token = yield* credentials.token
+            ensure(!revoked.includes(number(token)), `the revoked ${show(token)} is handed out`)
+          })
+        )
+      )
+      ensure(server.aborted === 0, "an acquisition was aborted")
+    }))
+})
+
 describe("the lock under every order of events", () => {
+  it("one at a time, no turn is lost, and those who were not interrupted get theirs (S117)", () =>
+    seeds(count * 2, (world) => {
+      const lock = Lock.make()
+      const holders = { inTheAir: 0 }
+      let entered = 0
+      const turn = world.pause(4).pipe(
+        alone(() => {
+          ensure(holders.inTheAir === 1, "two holders")
+          entered++
+        }, holders),
+        lock
+      )
+      world.run(
+        Effect.gen(function* () {
+          const exits = yield* callers(world, turn, 1 + world.below(5), 12)
+          ensure(exits.every(Exit.isSuccess), "a turn failed")
+          yield* turn
+          ensure(holders.inTheAir === 0 && entered >= exits.length + 1, "a turn was lost")
+        })
+      )
+    }))
+
   it("turns are taken in the order in which they were asked for", () =>
     seeds(count, (world) => {
       const lock = Lock.make()
@@ -358,10 +619,56 @@ describe("the lock under every order of events", () => {
       )
       ensure(order.length === 4 && order.every((n, index) => index === 0 || n > order[index - 1]!), order.join())
     }))
+
+  it("a turn that fails, dies or is interrupted passes the lock on", () =>
+    seeds(count, (world) => {
+      const lock = Lock.make()
+      world.run(
+        Effect.gen(function* () {
+          const ends: ReadonlyArray<Effect.Effect<void, string>> = [
+            Effect.fail("refused"),
+            Effect.die("broken"),
+            Effect.interrupt,
+            Effect.never
+          ]
+          const fibers = yield* Effect.forEach(ends, (end) => Effect.fork(lock(Effect.zipRight(world.pause(4), end))))
+          yield* world.pause(12)
+          yield* Fiber.interrupt(fibers[3]!)
+          yield* Effect.forEach(fibers, Fiber.await)
+          yield* lock(Effect.void)
+        })
+      )
+    }))
 })
 
 describe("TokenStore.layerMemory under every order of events", () => {
   const numbered = (n: number) => Token.make({ accessToken: Redacted.make(`t${n}`), issuedAt: DateTime.unsafeMake(0) })
+
+  it("transactions never overlap, never lose an update and never lose a turn to an interruption (S117)", () =>
+    seeds(count, (world) => {
+      const holders = { inTheAir: 0 }
+      world.run(
+        scoped((scope) =>
+          Effect.gen(function* () {
+            const store = yield* Layer.buildWithScope(TokenStore.layerMemory(), scope).pipe(
+              Effect.flatMap((context) => Effect.provide(TokenStore.TokenStore, context))
+            )
+            const next = (stored: Option.Option<Token.Token>) =>
+              world.pause(4).pipe(
+                Effect.as(numbered(Option.match(stored, { onNone: () => 1, onSome: (token) => number(token) + 1 }))),
+                alone(() => ensure(holders.inTheAir === 1, "two transactions at once"), holders)
+              )
+            const exits = yield* callers(world, store.transaction("key", next), 1 + world.below(4), 12)
+            ensure(exits.every(Exit.isSuccess), "a transaction failed")
+            const numbers = tokensOf(exits).map((shown) => Number(shown.slice(1)))
+            ensure(new Set(numbers).size === numbers.length, `two wrote the same: ${numbers.join()}`)
+            const before = Option.getOrThrow(yield* store.get("key"))
+            ensure(number(before) >= Math.max(...numbers), "an update was lost")
+            all([show(yield* store.transaction("key", next))], `t${number(before) + 1}`)
+          })
+        )
+      )
+    }))
 
   it("a removal waits for the transaction that runs, and nothing removed comes back (S307)", () =>
     seeds(count, (world) => {
