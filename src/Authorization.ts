@@ -60,7 +60,9 @@ export interface Proof {
   readonly names: ReadonlyArray<string>
   /** The key's name: its thumbprint (RFC 7638). Fails with what the key should have been. */
   readonly thumbprint: Effect.Effect<string, string>
-  /** The proof for one request. Fails with what is wrong, before anything is sent: a token for another key, above all. */
+  /** Fails with what is wrong if a token was issued for another key: neither it nor its refresh token can be used with this one. */
+  readonly accepts: (token: Token) => Effect.Effect<void, string>
+  /** The proof for one request. Fails with what is wrong, before anything is sent: a token that it does not accept, above all. */
   readonly sign: (request: ProvenRequest) => Effect.Effect<Signed, string>
 }
 
@@ -296,6 +298,7 @@ export const withHeaders: {
  * const signature: Authorization.Proof = {
  *   names: ["x-signature"],
  *   thumbprint: Effect.succeed("my-key"),
+ *   accepts: () => Effect.void,
  *   sign: ({ method, url }) =>
  *     Effect.succeed({ headers: { "x-signature": `signed ${method} ${url}` }, learn: () => false })
  * }

@@ -89,12 +89,17 @@ export const make = (options?: Options): Authorization.Authorization => {
         : Effect.tap(sha256(token.accessToken), (hash) => Effect.sync(() => hashes.set(token, hash)))
     })
 
+  const accepts = (token: Token): Effect.Effect<void, string> =>
+    Effect.flatMap(key, ({ thumbprint }) =>
+      Option.exists(TokenResponse.boundTo(token), (boundTo) => boundTo !== thumbprint)
+        ? Effect.fail(foreign)
+        : Effect.void
+    )
+
   const sign = ({ method, token, url }: Authorization.ProvenRequest): Effect.Effect<Authorization.Signed, string> =>
     Effect.gen(function* () {
-      const { publicKey, signer, thumbprint } = yield* key
-      if (Option.exists(Option.flatMap(token, TokenResponse.boundTo), (boundTo) => boundTo !== thumbprint)) {
-        return yield* Effect.fail(foreign)
-      }
+      const { publicKey, signer } = yield* key
+      if (Option.isSome(token)) yield* accepts(token.value)
       const { origin } = new URL(url)
       const nonce = nonces.get(origin)
       const claims = Proof.claims({
@@ -115,9 +120,8 @@ export const make = (options?: Options): Authorization.Authorization => {
       }
     })
 
-  return Authorization.scheme("DPoP").pipe(
-    Authorization.withProof({ names: ["dpop"], thumbprint: Effect.map(key, ({ thumbprint }) => thumbprint), sign })
-  )
+  const thumbprint = Effect.map(key, ({ thumbprint }) => thumbprint)
+  return Authorization.scheme("DPoP").pipe(Authorization.withProof({ names: ["dpop"], thumbprint, accepts, sign }))
 }
 
 const foreign = "the token held was issued for another key; give the key that it was issued for, or forget the token"

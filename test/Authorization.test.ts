@@ -60,6 +60,7 @@ describe("Authorization", () => {
   const proof: Authorization.Proof = {
     names: ["x-proof"],
     thumbprint: Effect.succeed("key"),
+    accepts: () => Effect.void,
     sign: () => Effect.succeed({ headers: { "x-proof": "proven" }, learn: () => false })
   }
 
