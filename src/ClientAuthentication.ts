@@ -262,6 +262,36 @@ export const clientSecretPost = (secret: Secret): ClientAuthentication =>
   )
 
 /**
+ * An assertion that somebody else has signed (RFC 7523 §2.2): workload identity federation, where a platform vouches for the program that runs on it.
+ *
+ * **Details** – an `Effect` is run at every attempt, as such assertions are short-lived: see `WorkloadIdentity` for where they come from, and give those their
+ * layers with `Effect.provide`.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ * import * as WorkloadIdentity from "effect-credentials/WorkloadIdentity"
+ * import { NodeFileSystem } from "@effect/platform-node"
+ * import { Effect } from "effect"
+ *
+ * const projected = WorkloadIdentity.file("/var/run/secrets/tokens/token").pipe(Effect.provide(NodeFileSystem.layer))
+ * console.log(ClientAuthentication.assertion(projected).method)
+ * // private_key_jwt
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const assertion = (source: Secret): ClientAuthentication =>
+  withSecret(
+    "private_key_jwt",
+    source,
+    Either.right,
+    (request, { clientId }, secret) => Effect.succeed(Assertion.asClient(request, clientId, secret)),
+    "assertion"
+  )
+
+/**
  * A short-lived assertion, signed with the secret (OpenID Connect Core §9): the secret itself is never sent.
  *
  * **Details** – as for {@link privateKeyJwt}. The secret must be at least as long as the hash: 32 bytes for HS256 (RFC 7518 §3.2).
@@ -440,7 +470,8 @@ const withSecret = (
     request: TokenRequest.TokenRequest,
     context: Context,
     secret: Redacted.Redacted
-  ) => Effect.Effect<TokenRequest.TokenRequest, RefreshError>
+  ) => Effect.Effect<TokenRequest.TokenRequest, RefreshError>,
+  option = "clientSecret"
 ): ClientAuthentication => {
   const checked = (given: string | Redacted.Redacted): Either.Either<Redacted.Redacted, string> => {
     const text = Redacted.isRedacted(given) ? Redacted.value(given) : given
@@ -455,9 +486,7 @@ const withSecret = (
     check: (provider) =>
       now === undefined
         ? Effect.void
-        : Effect.asVoid(
-            Either.mapLeft(now, (expected) => new InvalidOption({ provider, option: "clientSecret", expected }))
-          ),
+        : Effect.asVoid(Either.mapLeft(now, (expected) => new InvalidOption({ provider, option, expected }))),
     apply: (request, context) =>
       Effect.flatMap(
         now !== undefined

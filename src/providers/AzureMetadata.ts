@@ -1,0 +1,126 @@
+/**
+ * The managed identity of the machine, on Azure: virtual machines, scale sets, AKS. No secret.
+ *
+ * **Gotchas** – App Service and Functions have another protocol, which this is not. The metadata server is asked by the HttpClient given, which must not send it through a proxy.
+ *
+ * @example
+ * ```ts
+ * import * as AzureMetadata from "effect-credentials/AzureMetadata"
+ * import { Layer } from "effect"
+ *
+ * const CredentialsLive = AzureMetadata.layer({ resource: "https://management.azure.com/" })
+ * console.log(Layer.isLayer(CredentialsLive))
+ * // true
+ * ```
+ *
+ * @module
+ */
+import type { HttpClient } from "@effect/platform/HttpClient"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type { Authorization } from "../Authorization.ts"
+import * as Credentials from "../Credentials.ts"
+import { InvalidOption } from "../CredentialsError.ts"
+import * as Text from "../internal/text.ts"
+import * as Url from "../internal/url.ts"
+import * as TokenResponse from "../protocol/TokenResponse.ts"
+import * as Provider from "../Provider.ts"
+import * as WorkloadIdentity from "../WorkloadIdentity.ts"
+
+const name = "AzureMetadata"
+
+/**
+ * What the tokens are for, and which identity.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The API that the tokens are for: its application ID URI, such as `https://management.azure.com/`. */
+  readonly resource: string
+  /** The client id of a user-assigned identity. Default: the identity of the machine. */
+  readonly clientId?: string | undefined
+  /** Where the metadata server is: on this machine or in a private network. Default: `http://169.254.169.254`. */
+  readonly origin?: string | undefined
+  /** How long one attempt may take; there are up to three. At most a minute. Default: 5 seconds. */
+  readonly timeLimit?: Duration.DurationInput | undefined
+  /** How tokens go on a request. Default: `Authorization.bearer`. */
+  readonly authorization?: Authorization | undefined
+}
+
+/**
+ * A provider that asks Azure's metadata server.
+ *
+ * @example
+ * ```ts
+ * import * as AzureMetadata from "effect-credentials/AzureMetadata"
+ *
+ * console.log(AzureMetadata.make({ resource: "https://vault.azure.net" }).name)
+ * // AzureMetadata
+ * ```
+ *
+ * @see <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Provider.Provider<HttpClient> => {
+  const { clientId, origin = "http://169.254.169.254", resource } = options
+  const at = Url.endpoint(origin, true)
+  const query = new URLSearchParams([
+    ["api-version", "2018-02-01"],
+    ["resource", resource],
+    ...(clientId === undefined ? [] : [["client_id", clientId]])
+  ])
+  const invalid = (option: string, expected: string) =>
+    Effect.fail(new InvalidOption({ provider: name, option, expected }))
+  return Provider.make({
+    name,
+    ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
+    check: Effect.suspend(() => {
+      for (const [option, text] of Object.entries({ resource, clientId })) {
+        if (text !== undefined && (Text.isBlank(text) || !Text.isPlain(text))) {
+          return invalid(option, "text that is not blank and has no line breaks or other controls")
+        }
+      }
+      const limit = Duration.toMillis(options.timeLimit ?? "5 seconds")
+      if (!(limit > 0 && limit <= 60_000)) return invalid("timeLimit", "more than nothing, and at most a minute")
+      return at === undefined || at.href !== `${at.origin}/` || !Url.isLocal(at.hostname)
+        ? invalid("origin", "an origin on this machine or in a private network, such as http://169.254.169.254")
+        : Effect.void
+    }),
+    acquire: () =>
+      Effect.gen(function* () {
+        const requestedAt = yield* DateTime.now
+        const answer = yield* WorkloadIdentity.ask(name, {
+          url: `${at?.origin ?? origin}/metadata/identity/oauth2/token?${query}`,
+          headers: { metadata: "true" },
+          timeLimit: options.timeLimit
+        })
+        return yield* TokenResponse.decode({ ...answer, provider: name, requestedAt })
+      })
+  })
+}
+
+/**
+ * Credentials of the machine's managed identity. Fails with `InvalidOption` if an option cannot work, before anything is sent.
+ *
+ * @example
+ * ```ts
+ * import * as AzureMetadata from "effect-credentials/AzureMetadata"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * const Live = AzureMetadata.layer({ resource: " " }).pipe(Layer.provide(FetchHttpClient.layer))
+ * console.log(Effect.runSync(Effect.flip(Effect.scoped(Layer.build(Live)))).option)
+ * // resource
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <Name extends string = "default">(
+  options: Options,
+  engine?: Credentials.LayerOptions<Name>
+): Layer.Layer<Credentials.Id<Name>, InvalidOption, HttpClient> => Credentials.layer(make(options), engine)
