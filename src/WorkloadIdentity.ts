@@ -48,7 +48,7 @@ const failed = (description: string) => new RefreshError({ provider: name, reaso
 const tokenIn = (text: string, what: string): Effect.Effect<Redacted.Redacted, RefreshError> => {
   const token = text.trim()
   if (token === "") return Effect.fail(failed(`${what} is empty`))
-  return token.length <= 65_536 && Text.isVisible(token) && !token.includes(" ")
+  return Text.isToken(token)
     ? Effect.succeed(Redacted.make(token))
     : Effect.fail(failed(`${what} holds something else than one token`))
 }

@@ -26,6 +26,10 @@ export const isWord = (text: string): boolean => /^[\x21\x23-\x5b\x5d-\x7e]+$/.t
 /** RFC 6749 appendix A, VSCHAR: what tokens and codes are made of. */
 export const isVisible = (text: string): boolean => /^[\x20-\x7e]+$/.test(text)
 
+/** One token and nothing else: no blanks, and not the beginning of JSON or HTML, which may have none either. */
+export const isToken = (text: string): boolean =>
+  text.length <= 65_536 && /^[\x21-\x7e]+$/.test(text) && !/^["<[{]/.test(text)
+
 /**
  * Somebody's complaint, with everything blotted out that may be a secret: long runs of letters and digits as tokens have them, and what
  * stands after `token=` and its like. Paths stay legible.

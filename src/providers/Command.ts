@@ -262,8 +262,9 @@ const tokenOf = (
   const text = output.trim()
   if (text === "") return fail("nothing")
   if (parse === "text") {
-    const token = Token.fromAccessToken(Redacted.make(text), requestedAt)
-    return Token.isSendable(token) ? Either.right(token) : fail("something else than one token on one line")
+    return Text.isToken(text)
+      ? Either.right(Token.fromAccessToken(Redacted.make(text), requestedAt))
+      : fail("something else than one token on one line")
   }
   const members = Json.parseObject(text)
   if (members === undefined) return fail("something else than a JSON object")

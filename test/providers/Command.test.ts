@@ -83,6 +83,7 @@ describe.skipIf(process.platform === "win32")("Command", () => {
       ["nothing", "true", "printed nothing"],
       ["blanks", "echo; echo ' '", "printed nothing"],
       ["two lines", "echo a; echo b", "something else than one token on one line"],
+      ["JSON", `echo '{"access_token":"c4nary"}'`, "something else than one token on one line"],
       ["a sentence", "echo you have to log in", "something else than one token on one line"],
       ["HTML", "echo '<html><body>502</body></html>x y'", "something else than one token on one line"],
       ["bytes", String.raw`printf '\377\376'`, "something that is not UTF-8 text"]
