@@ -78,6 +78,8 @@ export const make = (options: Options = {}): Provider.Provider<HttpClient> => {
   return Provider.make({
     name,
     ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
+    // Three attempts and the pauses between them.
+    timeLimit: Duration.sum(Duration.times(Duration.decode(options.timeLimit ?? "5 seconds"), 3), "5 seconds"),
     check: Effect.suspend(() => {
       if (!/^[\w@.+-]+$/.test(account) || /^\.+$/.test(account))
         return invalid("account", "the address of a service account")
