@@ -111,7 +111,9 @@ export interface Credentials {
   readonly changes: Stream.Stream<Token.Token>
   /** What happens from now on. Ends with the layer. A slow reader misses all but the latest 256. */
   readonly events: Stream.Stream<Event>
-  /** Tells the server that the token is no longer needed, then forgets it everywhere, even if telling failed. */
+  /**
+   * Tells the server that the token is no longer needed, then forgets it everywhere, even if telling failed. Whoever asks for a token meanwhile waits.
+   */
   readonly revoke: Effect.Effect<void, RevocationError | TokenStoreError>
   /** Forgets the token, here and in the store, without telling the server. */
   readonly forget: Effect.Effect<void, TokenStoreError>

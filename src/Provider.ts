@@ -45,6 +45,7 @@ import {
   type RevocationError,
   type TokenStoreError
 } from "./CredentialsError.ts"
+import * as IdToken from "./IdToken.ts"
 import * as Settings from "./internal/settings.ts"
 import * as Grant from "./protocol/Grant.ts"
 import * as Token from "./Token.ts"
@@ -75,7 +76,9 @@ export interface Need {
 export interface Provider<out R = never> extends Pipeable {
   /** What errors, spans and metrics call it: the same for all users, never a secret. */
   readonly name: string
-  /** Obtains a token: the one thing a provider is about. */
+  /**
+   * Obtains a token: the one thing a provider is about. Leave it interruptible: what it returns after the time limit is lost.
+   */
   readonly acquire: (need: Need) => Effect.Effect<Token.Token, RefreshError, R>
   /** Who this is (issuer, client, subject, scope, audience, resource), for stores. Default: none. */
   readonly key: Option.Option<string>
@@ -291,6 +294,43 @@ const lastsFor = (token: Token.Token, now: DateTime.Utc, validFor: Duration.Dura
     onNone: () => true,
     onSome: (expiresAt) => DateTime.distance(now, expiresAt) > Duration.toMillis(validFor)
   })
+
+/**
+ * Verifies the ID token that comes with each token, before anybody sees or stores either: a login of somebody else, or a forged one, is a
+ * `RefreshError` with reason `InvalidResponse`.
+ *
+ * **Details** – the keys are fetched before anything is spent, so that a rotated refresh token is not lost because they cannot be had. A
+ * renewal has to be of the same person; one without an ID token keeps the login's.
+ *
+ * @example
+ * ```ts
+ * import * as AuthorizationCode from "effect-credentials/AuthorizationCode"
+ * import * as IdToken from "effect-credentials/IdToken"
+ * import * as Provider from "effect-credentials/Provider"
+ *
+ * const issuer = "https://id.example.com"
+ * const provider = AuthorizationCode.make({ issuer, clientId: "my-tool", scope: ["openid"] }).pipe(
+ *   Provider.verified(IdToken.verifier({ server: issuer, clientId: "my-tool", expected: { email: "ada@example.com" } }))
+ * )
+ * console.log(provider.name)
+ * // AuthorizationCode
+ * ```
+ *
+ * @see <https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation>
+ * @category combinators
+ * @since 0.1.0
+ */
+export const verified: {
+  (verifier: IdToken.Verifier): <R>(self: Provider<R>) => Provider<R | HttpClient>
+  <R>(self: Provider<R>, verifier: IdToken.Verifier): Provider<R | HttpClient>
+} = dual(2, <R>(self: Provider<R>, verifier: IdToken.Verifier): Provider<R | HttpClient> =>
+  make<R | HttpClient>({
+    ...self,
+    acquire: (need) =>
+      self.acquire(need).pipe(IdToken.verifying(verifier, { provider: self.name, previous: need.previous })),
+    check: Effect.zipRight(self.check, verifier.check(self.name))
+  })
+)
 
 /**
  * Another provider for when this one cannot succeed: `self` was refused or needs a login. A passing failure (`isRetryable`) or an ambiguous one

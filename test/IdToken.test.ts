@@ -12,7 +12,6 @@ import * as fc from "fast-check"
 import * as jose from "jose"
 import { createHmac } from "node:crypto"
 import { inspect } from "node:util"
-import type { HttpClient } from "@effect/platform/HttpClient"
 import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import { IdTokenError, type RefreshError, WrongUser } from "../src/CredentialsError.ts"
 import * as IdToken from "../src/IdToken.ts"
@@ -884,16 +883,7 @@ describe("claims as a schema", () => {
 })
 
 describe("around an acquisition", () => {
-  /** As it could stand in Provider: every token is verified before anybody sees it. */
-  const verified =
-    (verifier: IdToken.Verifier) =>
-    <R>(self: Provider.Provider<R>): Provider.Provider<R | HttpClient> =>
-      Provider.make<R | HttpClient>({
-        ...self,
-        acquire: (need) =>
-          self.acquire(need).pipe(IdToken.verifying(verifier, { provider: self.name, previous: need.previous })),
-        check: Effect.zipRight(self.check, verifier.check(self.name))
-      })
+  const { verified } = Provider
 
   const tokens = (...idTokens: ReadonlyArray<string | undefined>) => {
     const acquired: Array<Token.Token> = []

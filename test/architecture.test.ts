@@ -8,10 +8,18 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["internal/*"],
   ["Token.ts", "Jwt.ts", "CredentialsError.ts"],
   ["protocol/*"],
-  ["TokenEndpoint.ts", "AuthorizationServer.ts", "ClientAuthentication.ts", "TokenStore.ts", "Authorization.ts"],
+  [
+    "TokenEndpoint.ts",
+    "AuthorizationServer.ts",
+    "ClientAuthentication.ts",
+    "TokenStore.ts",
+    "Authorization.ts",
+    "IdToken.ts",
+    "WorkloadIdentity.ts"
+  ],
   ["Provider.ts"],
   ["Credentials.ts"],
-  ["providers/*", "AuthenticatedHttpClient.ts"],
+  ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts"],
   ["Testing.ts"],
   ["index.ts"]
 ]
@@ -38,14 +46,19 @@ const pureModules: ReadonlyArray<string> = [
 const revealing: Readonly<Record<string, string>> = {
   "Authorization.ts": "builds the header",
   "ClientAuthentication.ts": "signs with it, or refuses one that cannot be sent",
+  "DPoP.ts": "imports the key, and hashes the access token",
+  "IdToken.ts": "hands the token to the verification, and hashes the access token",
   "Jwt.ts": "reads the claims",
+  "WorkloadIdentity.ts": "puts a secret in a header, and finds it in an answer",
   "internal/pkce.ts": "hashes a verifier",
   "internal/secret.ts": "says whether one is blank",
   "internal/signing.ts": "signs with it",
   "Token.ts": "encodes a token for a store, and says whether it can be sent",
   "protocol/AuthorizationRequest.ts": "builds the address, and compares what comes back",
   "protocol/Grant.ts": "drops what is blank",
+  "protocol/IdTokenClaims.ts": "compares the nonce",
   "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes",
+  "protocol/TokenResponse.ts": "reads the key a token is bound to",
   "providers/ApiKey.ts": "puts keys in headers",
   "providers/RefreshToken.ts": "refuses a blank one"
 }
@@ -54,6 +67,7 @@ const revealing: Readonly<Record<string, string>> = {
 const onPlatform: ReadonlyArray<string> = [
   "AuthenticatedHttpClient.ts",
   "Testing.ts",
+  "WorkloadIdentity.ts",
   "internal/http.ts",
   "internal/memoryResponse.ts",
   "providers/Command.ts"

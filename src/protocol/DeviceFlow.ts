@@ -145,7 +145,9 @@ export const decode = (response: TokenResponse.Answer): Either.Either<DeviceAuth
       userCode,
       verificationUri: verificationUri.value,
       verificationUriComplete: webAddress(member("verification_uri_complete") ?? member("verification_url_complete")),
-      expiresIn: Duration.seconds(Math.min(positive(member("expires_in")) ?? seconds.expiresIn, seconds.mostExpiresIn)),
+      expiresIn: Duration.seconds(
+        Math.min(atLeastOne(member("expires_in")) ?? seconds.expiresIn, seconds.mostExpiresIn)
+      ),
       interval: Option.getOrElse(intervalOf(members), () => Duration.seconds(seconds.interval))
     })
   })
@@ -169,9 +171,9 @@ const number = (value: unknown): number | undefined =>
       ? Number(value)
       : undefined
 
-const positive = (value: unknown): number | undefined => {
+const atLeastOne = (value: unknown): number | undefined => {
   const read = number(value)
-  return read !== undefined && read > 0 ? read : undefined
+  return read !== undefined && read >= 1 ? read : undefined
 }
 
 const intervalOf = (members: Readonly<Record<string, unknown>>): Option.Option<Duration.Duration> =>
