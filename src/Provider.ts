@@ -219,7 +219,8 @@ export const retry: {
  * Keeps tokens in the `TokenStore`, under `key` or the provider's own: a restart finds them again, and those who share the store renew once.
  *
  * **Details** – every acquisition is a transaction of the store: who holds the lock looks first whether somebody else has obtained a token
- * that will do. A new token, and with it a rotated refresh token, is stored before anybody sees it.
+ * that will do. A new token, and with it a rotated refresh token, is stored before anybody sees it. A token that was issued for another key (`DPoP`) will
+ * not do.
  *
  * @example
  * ```ts
@@ -249,6 +250,9 @@ export const persisted: {
   <R>(self: Provider<R>, key?: string): Provider<R | TokenStore> => {
     const where = Option.orElse(Option.fromNullable(key), () => self.key)
     const name = Option.getOrElse(where, () => "")
+    const { proof } = self.authorization
+    const isOurs = (token: Token.Token): Effect.Effect<boolean> =>
+      proof === undefined ? Effect.succeed(true) : Effect.isSuccess(proof.accepts(token))
     return make<R | TokenStore>({
       ...self,
       key: where,
@@ -269,9 +273,10 @@ export const persisted: {
                 Token.isSendable(token) &&
                 lastsFor(token, now, need.validFor) &&
                 !Option.exists(need.previous, (previous) => Token.isSame(previous, token))
-              return Option.isSome(stored) && fits(stored.value)
-                ? Effect.succeed(stored.value)
-                : self.acquire({ ...need, previous: Option.orElse(stored, () => need.previous) })
+              const obtain = self.acquire({ ...need, previous: Option.orElse(stored, () => need.previous) })
+              if (Option.isNone(stored) || !fits(stored.value)) return obtain
+              const { value } = stored
+              return Effect.flatMap(isOurs(value), (isOurs) => (isOurs ? Effect.succeed(value) : obtain))
             })
           )
         ).pipe(
@@ -284,7 +289,10 @@ export const persisted: {
         Effect.flatMap(TokenStore, (store) => store.remove(name)),
         self.forget
       ),
-      updates: Stream.merge(Stream.unwrap(Effect.map(TokenStore, (store) => store.changes(name))), self.updates)
+      updates: Stream.merge(
+        Stream.filterEffect(Stream.unwrap(Effect.map(TokenStore, (store) => store.changes(name))), isOurs),
+        self.updates
+      )
     })
   }
 )
@@ -407,6 +415,8 @@ export interface EndpointOptions {
  * A provider that obtains tokens from a token endpoint in a way of its own, such as a login. It checks the options, refreshes with the refresh
  * token once it holds one, revokes (RFC 7009: the refresh token first, then the access token) and derives a key for stores.
  *
+ * **Details** – with a proof of possession (`DPoP`), a public client's refresh token that was issued for another key is not even offered: `Assertion`.
+ *
  * @example
  * ```ts
  * import * as Grant from "effect-credentials/Grant"
@@ -467,9 +477,29 @@ export const fromEndpoint = <R = never>(
       Effect.zipRight(more?.check ?? Effect.void)
     )
   })
-  return more?.refreshes === false
-    ? provider
-    : refreshable(provider, (refreshToken) => TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken)))
+  const whole =
+    more?.refreshes === false
+      ? provider
+      : refreshable(provider, (refreshToken) => TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken)))
+  return make({
+    ...whole,
+    acquire: (need) => Effect.zipRight(checkKey(endpoint, need.previous), whole.acquire(need))
+  })
+}
+
+/** RFC 9449 §5: the refresh token of a public client is bound to the key that it was issued for. */
+const checkKey = (
+  { authentication, provider, settings }: TokenEndpoint.TokenEndpoint,
+  previous: Option.Option<Token.Token>
+): Effect.Effect<void, RefreshError> => {
+  const proof = settings.authorization?.proof
+  const held = Option.filter(previous, ({ refreshToken }) => Option.isSome(refreshToken))
+  return proof === undefined || authentication.method !== "none" || Option.isNone(held)
+    ? Effect.void
+    : Effect.mapError(
+        proof.accepts(held.value),
+        (description) => new RefreshError({ provider, reason: { _tag: "Assertion", description } })
+      )
 }
 
 /**

@@ -38,6 +38,7 @@ import { InvalidOption, RefreshError, type RefreshErrorReason, RevocationError }
 import * as Http from "./internal/http.ts"
 import * as Text from "./internal/text.ts"
 import * as Timing from "./internal/timing.ts"
+import * as AuthorizationRequest from "./protocol/AuthorizationRequest.ts"
 import * as DeviceFlow from "./protocol/DeviceFlow.ts"
 import type { Grant, Target } from "./protocol/Grant.ts"
 import * as Login from "./protocol/Login.ts"
@@ -279,6 +280,69 @@ const checkScope = (
     ? Effect.logWarning(`${provider}: ${description}`)
     : Effect.fail(new RefreshError({ provider, reason: { _tag: "InvalidResponse", description } }))
 }
+
+/**
+ * Leaves a login's parameters at the server before the browser opens (RFC 9126): nobody on the way sees or changes them, and the client proves who it is. Gives the address that
+ * remains, for a browser to open soon: servers forget after a minute or so.
+ *
+ * **Details** – fails with `InvalidResponse` if the server has no endpoint for that, or none for logins. Tried again like {@link exchange}.
+ *
+ * @example
+ * ```ts
+ * import * as TokenEndpoint from "effect-credentials/TokenEndpoint"
+ * import { Effect } from "effect"
+ *
+ * const endpoint = TokenEndpoint.make("MyProvider", { issuer: "https://id.example.com", clientId: "me" })
+ * const url = "https://id.example.com/authorize?response_type=code&client_id=me"
+ * const program = Effect.flatMap(TokenEndpoint.pushAuthorization(endpoint, url), (short) => Effect.log(short))
+ * console.log(Effect.isEffect(program))
+ * // true
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc9126#section-2>
+ * @category operations
+ * @since 0.1.0
+ */
+export const pushAuthorization = (
+  self: TokenEndpoint,
+  url: string
+): Effect.Effect<string, RefreshError, HttpClient.HttpClient> =>
+  Effect.gen(function* () {
+    const metadata = yield* Effect.mapError(self.server.metadata, ({ reason }) => refused(self, reason))
+    if (metadata.authorization_endpoint === undefined) {
+      return yield* refused(self, { _tag: "InvalidResponse", description: "the server has no authorization_endpoint" })
+    }
+    const pushed = AuthorizationRequest.pushed(url, metadata.authorization_endpoint)
+    return yield* send(
+      { ...self, authentication: withClientId(self.authentication) },
+      "pushed_authorization_request_endpoint",
+      TokenRequest.make(pushed.params),
+      false,
+      (response) =>
+        Either.mapBoth(AuthorizationRequest.requestUri(response), {
+          onLeft: (reason) => refused(self, reason),
+          onRight: pushed.url
+        })
+    )
+  }).pipe(
+    Effect.withSpan("TokenEndpoint.pushAuthorization", {
+      attributes: { provider: self.provider },
+      captureStackTrace: false
+    })
+  )
+
+/** A login names its client, however that one proves itself (RFC 6749 §4.1.1). */
+const withClientId = (
+  authentication: ClientAuthentication.ClientAuthentication
+): ClientAuthentication.ClientAuthentication => ({
+  ...authentication,
+  apply: (request, context) =>
+    Effect.map(authentication.apply(request, context), (proven) =>
+      proven.params.some(([name]) => name === "client_id")
+        ? proven
+        : TokenRequest.withParam(proven, "client_id", context.clientId)
+    )
+})
 
 /**
  * Starts a login on a second device (RFC 8628 §3.1): the codes to show to a person and to poll with.

@@ -19,6 +19,7 @@ import { inspect } from "node:util"
 import * as AuthenticatedHttpClient from "../src/AuthenticatedHttpClient.ts"
 import * as Authorization from "../src/Authorization.ts"
 import * as AuthorizationServer from "../src/AuthorizationServer.ts"
+import * as Credentials from "../src/Credentials.ts"
 import type { RefreshError } from "../src/CredentialsError.ts"
 import * as DPoP from "../src/DPoP.ts"
 import * as Jose from "../src/internal/jose.ts"
@@ -26,8 +27,10 @@ import * as Jwt from "../src/Jwt.ts"
 import * as Grant from "../src/protocol/Grant.ts"
 import * as TokenResponse from "../src/protocol/TokenResponse.ts"
 import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
+import * as Provider from "../src/Provider.ts"
 import * as Token from "../src/Token.ts"
 import * as TokenEndpoint from "../src/TokenEndpoint.ts"
+import * as TokenStore from "../src/TokenStore.ts"
 import { fakeCredentials } from "./support/credentials.ts"
 import * as FakeServer from "./support/FakeServer.ts"
 
@@ -645,6 +648,103 @@ describe("keys", () => {
       assert.strictEqual(server.seen.length, 0)
       assert.isTrue(Exit.isSuccess(yield* send(bound(yield* thumbprintOf(authorization)))))
       assert.strictEqual(server.seen.length, 1)
+    })
+  )
+})
+
+describe("tokens from a store", () => {
+  /** A program that starts with what another one has stored: one with the same key, or with another. */
+  const restarted = (options: {
+    readonly isOurs: boolean
+    readonly client: { readonly clientSecret?: string }
+    readonly refreshToken: boolean
+  }) =>
+    Effect.gen(function* () {
+      const server = FakeServer.make((_, nth) => issue({ access_token: `new${nth}` }))
+      const authorization = DPoP.make()
+      const jkt = yield* thumbprintOf(options.isOurs ? authorization : DPoP.make())
+      const stored: Token.Token = {
+        ...bound(jkt),
+        refreshToken: options.refreshToken ? Option.some(Redacted.make("r3fresh")) : Option.none()
+      }
+      const provider = Provider.fromGrant(
+        "Test",
+        { tokenEndpoint, clientId: "me", authorization, ...options.client },
+        () => Effect.succeed(Grant.clientCredentials())
+      ).pipe(Provider.persisted("key"))
+      const program = Effect.gen(function* () {
+        const store = yield* TokenStore.TokenStore
+        yield* store.transaction("key", () => Effect.succeed(stored))
+        const credentials = yield* Credentials.make(provider)
+        const token = yield* Effect.either(credentials.token)
+        const renewed = yield* Effect.either(credentials.renew(stored))
+        const told = (either: typeof token) =>
+          Either.match(either, {
+            onLeft: ({ reason }): string => reason._tag,
+            onRight: ({ accessToken }) => Redacted.value(accessToken)
+          })
+        return {
+          token: told(token),
+          renewed: told(renewed),
+          asked: server.seen.map(({ form }) => form.get("grant_type"))
+        }
+      })
+      return yield* Effect.scoped(program).pipe(Effect.provide([TokenStore.layerMemory(), server.layer]))
+    })
+
+  it.effect("serve a program with the same key", () =>
+    Effect.gen(function* () {
+      const { asked, renewed, token } = yield* restarted({ isOurs: true, client: {}, refreshToken: true })
+      assert.deepStrictEqual([token, renewed, asked], ["b0und", "new1", ["refresh_token"]])
+    })
+  )
+
+  it.effect("for another key are of no use: there is another where nobody has to log in (S160)", () =>
+    Effect.gen(function* () {
+      const { asked, token } = yield* restarted({ isOurs: false, client: {}, refreshToken: false })
+      assert.deepStrictEqual([token, asked], ["new1", ["client_credentials"]])
+    })
+  )
+
+  it.effect("a public client's refresh token for another key is an error before anything is sent (S160)", () =>
+    Effect.gen(function* () {
+      const { asked, renewed, token } = yield* restarted({ isOurs: false, client: {}, refreshToken: true })
+      assert.deepStrictEqual([token, renewed, asked], ["Assertion", "Assertion", []])
+    })
+  )
+
+  it.effect("a client that proves itself may have another key: its refresh tokens are bound to the client alone", () =>
+    Effect.gen(function* () {
+      const { asked, token } = yield* restarted({
+        isOurs: false,
+        client: { clientSecret: "s3cret" },
+        refreshToken: true
+      })
+      assert.deepStrictEqual([token, asked], ["new1", ["refresh_token"]])
+    })
+  )
+
+  it.effect("that others obtain for their key are not taken over (S160)", () =>
+    Effect.gen(function* () {
+      const authorization = DPoP.make()
+      const [ours, theirs] = [yield* thumbprintOf(authorization), yield* thumbprintOf(DPoP.make())]
+      const provider = Provider.make({
+        name: "Test",
+        acquire: () => Effect.succeed(bound(ours)),
+        authorization
+      }).pipe(Provider.persisted("key"))
+      const layer = TokenStore.layerMemory()
+      const updates = yield* Effect.gen(function* () {
+        const store = yield* TokenStore.TokenStore
+        const fiber = yield* Effect.fork(Stream.runHead(provider.updates))
+        // Until it listens.
+        yield* Effect.repeatN(Effect.yieldNow(), 20)
+        for (const jkt of [theirs, ours]) {
+          yield* store.transaction("key", () => Effect.succeed(bound(jkt)))
+        }
+        return yield* fiber
+      }).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(Option.flatMap(updates, TokenResponse.boundTo), Option.some(ours))
     })
   )
 })

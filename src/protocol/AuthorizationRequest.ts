@@ -27,9 +27,11 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { InvalidOption, type RefreshErrorReason } from "../CredentialsError.ts"
+import * as Json from "../internal/json.ts"
 import * as Text from "../internal/text.ts"
 import * as Url from "../internal/url.ts"
 import * as Grant from "./Grant.ts"
+import * as TokenResponse from "./TokenResponse.ts"
 
 /**
  * What is asked of the authorization server, and how it asks the person.
@@ -74,10 +76,13 @@ export interface Options extends Wishes {
   readonly challenge: string
   /** What the ID token must repeat (OpenID Connect Core §3.1.2.1). Default: not sent. */
   readonly nonce?: Redacted.Redacted | undefined
+  /** The thumbprint of the key that code and token will be bound to (RFC 9449 §10). Default: not sent. */
+  readonly keyThumbprint?: string | undefined
 }
 
 /** What `parameters` may not set: a second value would make the request mean something else. `Grant.check` refuses the token endpoint's. */
 const reserved: ReadonlySet<string> = new Set([
+  "dpop_jkt",
   "id_token_hint",
   "login_hint",
   "nonce",
@@ -135,7 +140,7 @@ export const check = (provider: string, wishes: Wishes): Option.Option<InvalidOp
  * The address that a browser is sent to, or which option makes that impossible.
  *
  * **Details** – `response_type=code` and PKCE with `S256`, always. The parameters follow the endpoint's own query in a fixed order: `response_type`, `client_id`,
- * `redirect_uri`, `scope`, `state`, `nonce`, `code_challenge`, `code_challenge_method`, `prompt`, `login_hint`, `audience`, `resource`, then `parameters` as they were given. A
+ * `redirect_uri`, `scope`, `state`, `nonce`, `code_challenge`, `code_challenge_method`, `prompt`, `login_hint`, `dpop_jkt`, `audience`, `resource`, then `parameters` as they were given. A
  * space is `%20`, which every server reads; `+` some do not. What is blank is left out.
  *
  * @example
@@ -191,17 +196,85 @@ export const url = (options: Options): Either.Either<string, InvalidOption> => {
     ["code_challenge_method", "S256"],
     ["prompt", list(options.prompt).join(" ")],
     ["login_hint", options.loginHint ?? ""],
+    ["dpop_jkt", options.keyThumbprint ?? ""],
     ...list(options.audience).map((audience) => ["audience", audience] as const),
     ...list(options.resource).map((resource) => ["resource", resource] as const),
     ...Object.entries(options.parameters ?? {})
   ]
-  const query = params
-    .filter(([, value]) => !Text.isBlank(value))
-    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
-    .join("&")
   return Either.right(
-    `${endpoint.href}${endpoint.search === "" ? (endpoint.href.endsWith("?") ? "" : "?") : "&"}${query}`
+    appended(
+      endpoint,
+      params.filter(([, value]) => !Text.isBlank(value))
+    )
   )
+}
+
+/**
+ * What of an address can be left at the server beforehand, and the address that remains (RFC 9126). State and nonce stay secret.
+ *
+ * @example
+ * ```ts
+ * import * as AuthorizationRequest from "effect-credentials/AuthorizationRequest"
+ *
+ * const url = "https://id.example.com/authorize?response_type=code&client_id=my-tool&prompt=login"
+ * const pushed = AuthorizationRequest.pushed(url, "https://id.example.com/authorize")
+ * console.log(pushed.params)
+ * // [ [ 'response_type', 'code' ], [ 'prompt', 'login' ] ]
+ * console.log(pushed.url("urn:example:1"))
+ * // https://id.example.com/authorize?client_id=my-tool&request_uri=urn%3Aexample%3A1
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc9126#section-4>
+ * @category constructors
+ * @since 0.1.0
+ */
+export const pushed = (
+  url: string,
+  authorizationEndpoint: string
+): {
+  /** What is left at the server, but for the client's identifier. */
+  readonly params: ReadonlyArray<Grant.Param>
+  /** What the browser is sent to, once the server has said how it calls what was left. */
+  readonly url: (requestUri: string) => string
+} => {
+  const endpoint = new URL(authorizationEndpoint)
+  const params = Array.from(new URL(url).searchParams).slice(Array.from(endpoint.searchParams).length)
+  return {
+    params: params
+      .filter(([name]) => name !== "client_id")
+      .map(([name, value]) => [name, name === "state" || name === "nonce" ? Redacted.make(value) : value]),
+    url: (requestUri) =>
+      appended(endpoint, [...params.filter(([name]) => name === "client_id"), ["request_uri", requestUri]])
+  }
+}
+
+/**
+ * How the server calls what was left (RFC 9126 §2.2), or why it refused.
+ *
+ * @example
+ * ```ts
+ * import * as AuthorizationRequest from "effect-credentials/AuthorizationRequest"
+ * import { Either } from "effect"
+ *
+ * const answer = { status: 201, headers: {}, body: `{"request_uri":"urn:example:1","expires_in":60}` }
+ * console.log(Either.getOrThrow(AuthorizationRequest.requestUri(answer)))
+ * // urn:example:1
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const requestUri = (answer: TokenResponse.Answer): Either.Either<string, RefreshErrorReason> =>
+  Either.flatMap(TokenResponse.members(answer), (members): Either.Either<string, RefreshErrorReason> => {
+    const uri = Json.member(members, "request_uri")
+    return typeof uri === "string" && uri.length <= 4_096 && /^[\x21-\x7e]+$/.test(uri)
+      ? Either.right(uri)
+      : Either.left({ _tag: "InvalidResponse", description: "request_uri is missing", status: answer.status })
+  })
+
+const appended = (endpoint: URL, params: ReadonlyArray<readonly [string, string]>): string => {
+  const query = params.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join("&")
+  return `${endpoint.href}${endpoint.search === "" ? (endpoint.href.endsWith("?") ? "" : "?") : "&"}${query}`
 }
 
 /**

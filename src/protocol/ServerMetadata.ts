@@ -31,6 +31,10 @@ export interface ServerMetadata {
   readonly token_endpoint: string
   /** Where a person logs in. */
   readonly authorization_endpoint?: string | undefined
+  /** Where a login's parameters are left before the browser opens (RFC 9126). */
+  readonly pushed_authorization_request_endpoint?: string | undefined
+  /** Whether no login starts without that (RFC 9126 §5). */
+  readonly require_pushed_authorization_requests?: boolean | undefined
   /** Where a login on a second device starts (RFC 8628). */
   readonly device_authorization_endpoint?: string | undefined
   /** Where tokens are given back (RFC 7009). */
@@ -53,11 +57,14 @@ export interface ServerMetadata {
  * @category models
  * @since 0.1.0
  */
-export type Endpoint = Exclude<keyof ServerMetadata, "issuer" | "authorization_response_iss_parameter_supported">
+export type Endpoint = Exclude<keyof ServerMetadata, "issuer" | (typeof flags)[number]>
+
+const flags = ["authorization_response_iss_parameter_supported", "require_pushed_authorization_requests"] as const
 
 const endpoints: ReadonlyArray<Endpoint> = [
   "token_endpoint",
   "authorization_endpoint",
+  "pushed_authorization_request_endpoint",
   "device_authorization_endpoint",
   "revocation_endpoint",
   "introspection_endpoint",
@@ -148,11 +155,10 @@ export const decode = (
     const value = Json.member(members, name)
     return value === undefined || value === "" ? {} : { [name]: typeof value === "string" ? value : " " }
   }
-  const isIssuerSent = Json.member(members, "authorization_response_iss_parameter_supported") === true
   const metadata: ServerMetadata = Object.assign(
     { issuer, token_endpoint: "" },
     ...endpoints.map(text),
-    isIssuerSent ? { authorization_response_iss_parameter_supported: true } : {}
+    ...flags.map((name) => (Json.member(members, name) === true ? { [name]: true } : {}))
   )
   const unsafe = unsafeEndpoint(metadata, options)
   if (unsafe !== undefined)

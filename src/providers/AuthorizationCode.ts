@@ -75,7 +75,13 @@ const name = "AuthorizationCode"
 export type ServerOptions = Exclude<TokenEndpoint.Server, { readonly tokenEndpoint: string }> &
   ClientAuthentication.Client &
   TokenEndpoint.Settings &
-  AuthorizationRequest.Wishes
+  AuthorizationRequest.Wishes & {
+    /**
+     * Whether the login's parameters are left at the server before the browser opens (RFC 9126), so that nobody on the way sees or changes them. Default: where the
+     * server says that it wants nothing else.
+     */
+    readonly pushed?: boolean | undefined
+  }
 
 /**
  * How the person is asked, and where the browser comes back to.
@@ -408,7 +414,8 @@ const begin = (
   redirectUri: string
 ): Effect.Effect<Login, InvalidOption | RefreshError, HttpClient> =>
   Effect.gen(function* () {
-    const { authorization_endpoint: authorizationEndpoint } = yield* metadataOf(endpoint)
+    const metadata = yield* metadataOf(endpoint)
+    const { authorization_endpoint: authorizationEndpoint } = metadata
     if (authorizationEndpoint === undefined) {
       return yield* refused({
         _tag: "InvalidResponse",
@@ -419,6 +426,11 @@ const begin = (
     const verifier = yield* Pkce.secret
     const nonce = options.scope?.includes("openid") === true ? Option.some(yield* Pkce.secret) : Option.none()
     const challenge = yield* Pkce.challenge(verifier)
+    const proof = endpoint.settings.authorization?.proof
+    const keyThumbprint =
+      proof === undefined
+        ? undefined
+        : yield* Effect.mapError(proof.thumbprint, (description) => refused({ _tag: "Assertion", description }))
     const url = yield* Either.mapLeft(
       AuthorizationRequest.url({
         authorizationEndpoint,
@@ -432,11 +444,19 @@ const begin = (
         resource: options.resource,
         prompt: options.prompt,
         loginHint: options.loginHint,
-        parameters: options.parameters
+        parameters: options.parameters,
+        keyThumbprint
       }),
       ({ expected, option }) => new InvalidOption({ provider: name, option, expected })
     )
-    return { url, redirectUri, state, verifier, nonce }
+    const isPushed = options.pushed ?? metadata.require_pushed_authorization_requests === true
+    return {
+      url: isPushed ? yield* TokenEndpoint.pushAuthorization(endpoint, url) : url,
+      redirectUri,
+      state,
+      verifier,
+      nonce
+    }
   })
 
 const metadataOf = (endpoint: TokenEndpoint.TokenEndpoint): Effect.Effect<ServerMetadata, RefreshError, HttpClient> =>
@@ -563,7 +583,7 @@ export type ConfigOptions = Omit<Provider.GrantConfig, "tokenEndpoint">
  */
 export type RestOptions<R = never> = LoginOptions<R> &
   TokenEndpoint.Settings &
-  Pick<AuthorizationRequest.Wishes, "resource" | "prompt" | "loginHint" | "parameters"> &
+  Pick<ServerOptions, "resource" | "prompt" | "loginHint" | "parameters" | "pushed"> &
   Pick<Provider.GrantRest, "authentication">
 
 /**
