@@ -35,6 +35,7 @@ import * as DefaultServices from "effect/DefaultServices"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
@@ -335,7 +336,11 @@ export const make = <R>(
       expiryTold = false
       trustedFrom = trustedUntil = now.wall
       // What this flight stored may have come back through the store before the flight itself.
-      if (before === undefined || !Token.isSame(before.token, token)) {
+      if (
+        before === undefined ||
+        !Token.isSame(before.token, token) ||
+        !Equal.equals(before.token.issuedAt, token.issuedAt)
+      ) {
         tell({ _tag: before === undefined ? "Acquired" : "Renewed", at: at(now), token })
       }
     }
