@@ -99,7 +99,10 @@ export interface Settings {
    * jittered.
    */
   readonly retry?: Schedule.Schedule<unknown, RefreshError> | undefined
-  /** What to do if the server grants less than was asked for. Default: `"warn"`, which is a line in the log. */
+  /**
+   * What to do if the server grants less than was asked for. Default: `"warn"`, which is a line in the log. A refresh only ever warns: failing would lose the
+   * refresh token that it brought.
+   */
   readonly reducedScope?: "warn" | "error" | "ignore" | undefined
   /**
    * How the tokens will go on requests: if with a proof of possession (`DPoP`), they are asked for with one too, and must be bound to its key. Default: as bearer
@@ -260,7 +263,7 @@ export const exchange = (
       previousRefreshToken: Option.fromNullable(spent)
     })
   ).pipe(
-    Effect.tap((token) => checkScope(self, requestedScope, token)),
+    Effect.tap((token) => checkScope(self, requestedScope, token, spent !== undefined)),
     Effect.withSpan("TokenEndpoint.exchange", {
       attributes: { provider: self.provider, grant: grant.type },
       captureStackTrace: false
@@ -271,12 +274,14 @@ export const exchange = (
 const checkScope = (
   { provider, settings: { reducedScope = "warn" } }: TokenEndpoint,
   requested: ReadonlyArray<string>,
-  token: Token
+  token: Token,
+  isRefresh = false
 ): Effect.Effect<void, RefreshError> => {
   const missing = requested.filter((scope) => !token.scope.includes(scope))
   if (missing.length === 0 || reducedScope === "ignore") return Effect.void
   const description = `the server granted less than was asked for, missing: ${missing.join(" ")}`
-  return reducedScope === "warn"
+  // An error here would throw away the refresh token that has just taken the place of the one spent.
+  return reducedScope === "warn" || isRefresh
     ? Effect.logWarning(`${provider}: ${description}`)
     : Effect.fail(new RefreshError({ provider, reason: { _tag: "InvalidResponse", description } }))
 }

@@ -326,6 +326,17 @@ describe("less scope than asked for", () => {
       expect(logged).toEqual(["Test: the server granted less than was asked for, missing: b"])
     })
   )
+
+  it.effect("never loses a rotated refresh token: a refresh only warns", () =>
+    Effect.gen(function* () {
+      const answering = FakeServer.make(() => ({ json: { ...good.json, scope: "a", refresh_token: "r2" } }))
+      const token = yield* TokenEndpoint.exchange(
+        endpoint({ reducedScope: "error" }),
+        Grant.refreshToken(Redacted.make("r1"), { scope: ["a", "b"] })
+      ).pipe(Effect.provide(Layer.merge(answering.layer, logger)))
+      expect(Option.map(token.refreshToken, Redacted.value)).toEqual(Option.some("r2"))
+    })
+  )
 })
 
 describe("the check", () => {
