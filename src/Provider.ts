@@ -273,13 +273,15 @@ export const persisted: {
                 Token.isSendable(token) &&
                 lastsFor(token, now, need.validFor) &&
                 !Option.exists(need.previous, (previous) => Token.isSame(previous, token))
-              const obtain = self.acquire({ ...need, previous: Option.orElse(stored, () => need.previous) })
+              const obtain = Effect.asSome(
+                self.acquire({ ...need, previous: Option.orElse(stored, () => need.previous) })
+              )
               if (Option.isNone(stored) || !fits(stored.value)) return obtain
-              const { value } = stored
-              return Effect.flatMap(isOurs(value), (isOurs) => (isOurs ? Effect.succeed(value) : obtain))
+              return Effect.flatMap(isOurs(stored.value), (isOurs) => (isOurs ? Effect.succeed(stored) : obtain))
             })
           )
         ).pipe(
+          Effect.map(Option.getOrThrow),
           Effect.catchTag(
             "TokenStoreError",
             (error) => new RefreshError({ provider: self.name, reason: { _tag: "Store", description: error.message } })

@@ -45,14 +45,14 @@ export interface TokenStore {
   /** All keys that hold a token. */
   readonly list: Effect.Effect<ReadonlyArray<string>, TokenStoreError>
   /**
-   * The only way to write: takes the key's lock, reads, runs `f` with what is stored and stores what it returns, before anybody sees it.
-   * Waiting for the lock and `f` can be interrupted; from the end of `f` to the completed write nothing can. If `f` fails, or returns what
-   * it was given, nothing is written.
+   * The only way to write: takes the key's lock, reads, runs `f` with what is stored and stores what it returns, before anybody sees it; none removes
+   * what is there. Waiting for the lock and `f` can be interrupted; from the end of `f` to the completed write nothing can. If `f` fails, or
+   * returns what it was given, nothing is written. Fails with `Conflict` rather than overwrite what somebody else has stored meanwhile.
    */
   readonly transaction: <E, R>(
     key: string,
-    f: (stored: Option.Option<Token>) => Effect.Effect<Token, E, R>
-  ) => Effect.Effect<Token, E | TokenStoreError, R>
+    f: (stored: Option.Option<Token>) => Effect.Effect<Option.Option<Token>, E, R>
+  ) => Effect.Effect<Option.Option<Token>, E | TokenStoreError, R>
   /** Each token that is stored under a key from now on, whoever stores it. */
   readonly changes: (key: string) => Stream.Stream<Token>
 }
@@ -101,10 +101,11 @@ export const layerMemory = (): Layer.Layer<TokenStore> =>
           lockOf(key)(
             Effect.uninterruptibleMask((restore) =>
               Effect.flatMap(get(key), (stored) =>
-                Effect.tap(restore(f(stored)), (token) => {
-                  if (Option.contains(stored, token)) return Effect.void
-                  tokens.set(key, token)
-                  return PubSub.publish(written, [key, token] as const)
+                Effect.tap(restore(f(stored)), (after) => {
+                  if (Option.isNone(after)) return Effect.sync(() => tokens.delete(key))
+                  if (Option.contains(stored, after.value)) return Effect.void
+                  tokens.set(key, after.value)
+                  return PubSub.publish(written, [key, after.value] as const)
                 })
               )
             )

@@ -674,7 +674,7 @@ describe("tokens from a store", () => {
       ).pipe(Provider.persisted("key"))
       const program = Effect.gen(function* () {
         const store = yield* TokenStore.TokenStore
-        yield* store.transaction("key", () => Effect.succeed(stored))
+        yield* store.transaction("key", () => Effect.succeedSome(stored))
         const credentials = yield* Credentials.make(provider)
         const token = yield* Effect.either(credentials.token)
         const renewed = yield* Effect.either(credentials.renew(stored))
@@ -740,7 +740,7 @@ describe("tokens from a store", () => {
         // Until it listens.
         yield* Effect.repeatN(Effect.yieldNow(), 20)
         for (const jkt of [theirs, ours]) {
-          yield* store.transaction("key", () => Effect.succeed(bound(jkt)))
+          yield* store.transaction("key", () => Effect.succeedSome(bound(jkt)))
         }
         return yield* fiber
       }).pipe(Effect.provide(layer))

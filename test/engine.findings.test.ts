@@ -75,7 +75,7 @@ describe("Credentials", () => {
       const store = yield* TokenStore.TokenStore
       const issuedAt = yield* DateTime.now
       yield* store.transaction("me", () =>
-        Effect.succeed(
+        Effect.succeedSome(
           Token.make({
             accessToken: Redacted.make("stored"),
             issuedAt,

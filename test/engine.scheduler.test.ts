@@ -655,16 +655,19 @@ describe("TokenStore.layerMemory under every order of events", () => {
             )
             const next = (stored: Option.Option<Token.Token>) =>
               world.pause(4).pipe(
-                Effect.as(numbered(Option.match(stored, { onNone: () => 1, onSome: (token) => number(token) + 1 }))),
+                Effect.as(
+                  Option.some(numbered(Option.match(stored, { onNone: () => 1, onSome: (token) => number(token) + 1 })))
+                ),
                 alone(() => ensure(holders.inTheAir === 1, "two transactions at once"), holders)
               )
-            const exits = yield* callers(world, store.transaction("key", next), 1 + world.below(4), 12)
+            const count = Effect.map(store.transaction("key", next), Option.getOrThrow)
+            const exits = yield* callers(world, count, 1 + world.below(4), 12)
             ensure(exits.every(Exit.isSuccess), "a transaction failed")
             const numbers = tokensOf(exits).map((shown) => Number(shown.slice(1)))
             ensure(new Set(numbers).size === numbers.length, `two wrote the same: ${numbers.join()}`)
             const before = Option.getOrThrow(yield* store.get("key"))
             ensure(number(before) >= Math.max(...numbers), "an update was lost")
-            all([show(yield* store.transaction("key", next))], `t${number(before) + 1}`)
+            all([show(yield* count)], `t${number(before) + 1}`)
           })
         )
       )
@@ -683,7 +686,7 @@ describe("TokenStore.layerMemory under every order of events", () => {
               Effect.gen(function* () {
                 running = true
                 yield* world.pause(6)
-                return numbered(1)
+                return Option.some(numbered(1))
               }).pipe(Effect.ensuring(Effect.sync(() => (running = false))))
             )
             const fiber = yield* Effect.fork(transaction)
