@@ -11,7 +11,8 @@
  *
  * **Gotchas** – the client given to it must not follow redirects by itself (`HttpClient.followRedirects` below it does, with all
  * headers). Where one did, requests fail with `CrossOriginRedirect`. Clients that fetch are told not to; where you wrap one in
- * `HttpClient.transform` first, provide its `RequestInit` to the program too, not to its layer alone.
+ * `HttpClient.transform` first, provide its `RequestInit` to the program too, not to its layer alone. `HttpClient.followRedirects` above it makes
+ * each hop a request of its own: one that comes back to a listed origin carries the credentials again.
  *
  * @example
  * ```ts
