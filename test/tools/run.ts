@@ -8,6 +8,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { root } from "./modules.ts"
+import * as Results from "./results.ts"
 import { type Runtime, runtimes } from "./runtimes.ts"
 
 interface Result {
@@ -52,6 +53,7 @@ const runOn = async (runtime: Runtime): Promise<Result> => {
   const code = await new Promise<number | null>((resolve, reject) => child.once("error", reject).once("exit", resolve))
   const seconds = (performance.now() - started) / 1000
   if (!fs.existsSync(report)) return { runtime, passed: 0, failed: 1, skipped: 0, files: 0, seconds }
+  if (vitestArgs.length === 0) Results.keep(runtime.name, report)
   const json = JSON.parse(fs.readFileSync(report, "utf8"))
   const passed: number = json.numPassedTests
   // A file that cannot be loaded and an unhandled rejection count no test as failed, but they did fail.
