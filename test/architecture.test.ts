@@ -176,11 +176,25 @@ describe("what sources may touch", () => {
     expect(code).not.toMatch(/["'`]node:|\brequire\s*\(|\bBuffer\b/)
   })
 
-  it.each(files)("$file takes time and chance from Effect", ({ code }) => {
+  it.each(files)("$file takes time and chance from Effect (S134, S326)", ({ code }) => {
     expect(code).not.toMatch(
       /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\.now\b|\bset(Timeout|Interval)\b/
     )
   })
+
+  it("what Effect draws by lot decides when to renew, never what is secret (S326)", () => {
+    const drawing = files.filter(({ packages }) => packages.includes("effect/Random"))
+    expect(drawing.map(({ file }) => file)).toEqual(["Credentials.ts"])
+  })
+
+  it.each(files)(
+    "$file uses nothing that looks right for tokens and is not (S106, S117, S118, S119, S135)",
+    ({ code, packages }) => {
+      const treacherous = /^effect\/(Cache|ScopedCache|Resource|FiberHandle|FiberMap|SynchronizedRef|STM|TRef)$/
+      expect(packages.filter((name) => treacherous.test(name))).toEqual([])
+      expect(code).not.toMatch(/\bEffect\.(cached\w*|makeSemaphore|unsafeMakeSemaphore)\b|\bSchedule\.fixed\b/)
+    }
+  )
 
   it("one file signs and verifies", () => {
     const signing = files.filter(({ packages }) => packages.some((name) => name.startsWith("jose")))
@@ -192,7 +206,7 @@ describe("what sources may touch", () => {
     expect(running.map(({ file }) => file)).toEqual(onPlatform)
   })
 
-  it("secrets are revealed in the listed files only", () => {
+  it("secrets are revealed in the listed files only (S024, S027)", () => {
     const reveals = files.filter(({ code }) => /\bRedacted\.value\b|\{[^}]*\} from "effect\/Redacted"/.test(code))
     expect(reveals.map(({ file }) => file)).toEqual(Object.keys(revealing).sort())
   })

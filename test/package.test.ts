@@ -45,11 +45,12 @@ describe("the manifests (npm run exports writes them)", () => {
     expect(fs.readFileSync(path.join(root, "CHANGELOG.md"), "utf8")).toContain(`## ${version}`)
   })
 
-  it("jose is the only dependency, effect and @effect/platform are peers, the rest is optional", () => {
+  it("jose is the only dependency, effect and @effect/platform are peers, the rest is optional, nothing runs on install (S328)", () => {
     expect(Object.keys(packageJson.dependencies)).toEqual(["jose"])
     const isOptional = (name: string) => packageJson.peerDependenciesMeta[name]?.optional === true
     const peers = Object.keys(packageJson.peerDependencies)
     expect(peers.filter((name) => !isOptional(name)).sort()).toEqual(["@effect/platform", "effect"])
+    expect(Object.keys(packageJson.scripts).filter((name) => /install|prepare$/.test(name))).toEqual([])
   })
 })
 
