@@ -144,7 +144,7 @@ export class InvalidOption extends OptionBase {
  * | `Interaction` | a person is needed, or said no | no |
  * | `ReauthenticationRequired` | the login must be done again | no |
  * | `Assertion` | the client's own proof could not be made | no |
- * | `Source` | the caller's own function, file or program failed | no |
+ * | `Source` | the caller's own function, file or program failed | no, unless `isRetryable` says so |
  * | `Ambiguous` | something that can be spent only once was sent and the answer was lost | not blindly |
  *
  * @category models
@@ -171,7 +171,7 @@ export type RefreshErrorReason =
     }
   | { readonly _tag: "ReauthenticationRequired"; readonly subtype: string; readonly description?: string | undefined }
   | { readonly _tag: "Assertion"; readonly description: string }
-  | { readonly _tag: "Source"; readonly description: string }
+  | { readonly _tag: "Source"; readonly description: string; readonly isRetryable?: boolean | undefined }
   | { readonly _tag: "Ambiguous"; readonly description: string }
 
 /**
@@ -209,7 +209,7 @@ const Reason = Schema.Union(
     description: Schema.optional(Schema.String)
   }),
   describedBy("Assertion"),
-  describedBy("Source"),
+  Schema.TaggedStruct("Source", { description: Schema.String, isRetryable: Schema.optional(Schema.Boolean) }),
   describedBy("Ambiguous")
 )
 
@@ -311,6 +311,8 @@ export class RefreshError extends RefreshBase {
       case "TooSoon":
       case "Store":
         return true
+      case "Source":
+        return this.reason.isRetryable === true
       default:
         return false
     }

@@ -540,56 +540,6 @@ export const fromGrant = <R = never>(
   )
 
 /**
- * The first of several providers that is configured at all. One that is half configured stops the search: somebody meant it.
- *
- * @example
- * ```ts
- * import * as ClientCredentials from "effect-credentials/ClientCredentials"
- * import * as Provider from "effect-credentials/Provider"
- * import * as StaticToken from "effect-credentials/StaticToken"
- * import { ConfigProvider, Effect } from "effect"
- *
- * const provider = Provider.firstConfigured(ClientCredentials.fromConfig(), StaticToken.fromConfig())
- * const environment = ConfigProvider.fromMap(new Map([["TOKEN", "s3cret"]]))
- * console.log(Effect.runSync(Effect.withConfigProvider(provider, environment)).name)
- * // StaticToken
- * ```
- *
- * @category combinators
- * @since 0.1.0
- */
-export const firstConfigured = <
-  const Links extends readonly [
-    Effect.Effect<Provider<any>, MissingCredentials | PartialCredentials | InvalidOption>,
-    ...ReadonlyArray<Effect.Effect<Provider<any>, MissingCredentials | PartialCredentials | InvalidOption>>
-  ]
->(
-  ...links: Links
-): Effect.Effect<
-  Provider<Effect.Effect.Success<Links[number]> extends Provider<infer R> ? R : never>,
-  Effect.Effect.Error<Links[number]>
-> => {
-  type Link = Effect.Effect<Provider<any>, Effect.Effect.Error<Links[number]>>
-  const [first, ...rest] = links as unknown as readonly [Link, ...ReadonlyArray<Link>]
-  return rest.reduce(
-    (found, next) =>
-      Effect.catchAll(found, (none) =>
-        none instanceof MissingCredentials
-          ? (Effect.mapError(next, (error) =>
-              error instanceof MissingCredentials
-                ? new MissingCredentials({
-                    provider: `${none.provider} or ${error.provider}`,
-                    missing: [...none.missing, ...error.missing]
-                  })
-                : error
-            ) as Link)
-          : Effect.fail(none)
-      ),
-    first
-  )
-}
-
-/**
  * A provider's settings, each one told where to find it.
  *
  * @category models

@@ -22,6 +22,7 @@
 export * as AuthenticatedHttpClient from "./AuthenticatedHttpClient.ts"
 export * as Authorization from "./Authorization.ts"
 export * as AuthorizationServer from "./AuthorizationServer.ts"
+export * as Chain from "./Chain.ts"
 export * as ClientAuthentication from "./ClientAuthentication.ts"
 export * as Credentials from "./Credentials.ts"
 export * as CredentialsError from "./CredentialsError.ts"

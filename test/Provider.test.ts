@@ -354,38 +354,3 @@ describe("Provider.fromConfig", () => {
     })
   )
 })
-
-describe("Provider.firstConfigured", () => {
-  const link = (name: string, variable: string) =>
-    Provider.fromConfig(
-      name,
-      { id: Config.string(`${variable}_ID`), secret: Config.string(`${variable}_SECRET`) },
-      () => ({
-        ...counting().provider,
-        name
-      })
-    )
-  const choose = (variables: Record<string, string>) =>
-    Provider.firstConfigured(link("One", "A"), link("Two", "B")).pipe(
-      Effect.map((provider) => provider.name),
-      Effect.catchAll((error) => Effect.succeed(error.message)),
-      Effect.withConfigProvider(environment(variables))
-    )
-
-  it.effect("takes the first that is configured", () =>
-    Effect.gen(function* () {
-      assert.strictEqual(yield* choose({ A_ID: "x", A_SECRET: "y", B_ID: "x", B_SECRET: "y" }), "One")
-      assert.strictEqual(yield* choose({ B_ID: "x", B_SECRET: "y" }), "Two")
-    })
-  )
-
-  it.effect("stops at one that is half configured, and names everything when none is", () =>
-    Effect.gen(function* () {
-      assert.strictEqual(
-        yield* choose({ A_ID: "x", B_ID: "x", B_SECRET: "y" }),
-        "One is half configured: A_ID is set, A_SECRET is missing"
-      )
-      assert.strictEqual(yield* choose({}), "One or Two is not configured: set A_ID, A_SECRET, B_ID, B_SECRET")
-    })
-  )
-})

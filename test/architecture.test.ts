@@ -17,7 +17,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
     "IdToken.ts",
     "WorkloadIdentity.ts"
   ],
-  ["Provider.ts"],
+  ["Provider.ts", "Chain.ts"],
   ["Credentials.ts"],
   ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts"],
   ["Testing.ts"],
