@@ -8,7 +8,8 @@
  * window) is returned at once too, and one renewal starts behind it; should that fail, nobody notices while the token lives, and the next
  * try comes after a pause. With an `Expired` one, or none, callers wait for the one flight. The flight belongs to the layer, not to the caller that
  * started it: interrupting a caller never loses a rotated refresh token and never fails the others. A failure reaches
- * those who waited for it and is then forgotten, but for the pause before the next flight.
+ * those who waited for it and is then forgotten, but for the pause before the next flight; after a login that was denied or cancelled that is two seconds. A
+ * refresh token that was sent is never lost: neither the time limit nor the end of the layer cuts off the answer, for which they wait 15 seconds at most.
  *
  * @example
  * ```ts
@@ -51,8 +52,9 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Authorization } from "./Authorization.ts"
 import { InvalidOption, RefreshError, type RevocationError, type TokenStoreError } from "./CredentialsError.ts"
+import * as Spending from "./internal/spending.ts"
 import * as Timing from "./internal/timing.ts"
-import type { Need, Provider } from "./Provider.ts"
+import type { Backlog, Need, Provider, Unsaved } from "./Provider.ts"
 import * as Token from "./Token.ts"
 
 /**
@@ -76,6 +78,7 @@ export interface Id<in out Name extends string> {
  * | `AcquisitionFailed` | no first token was obtained |
  * | `RenewalFailed` | the token held could not be renewed; it is used as long as it lives |
  * | `Expired` | the token held was seen to have expired |
+ * | `PersistFailed` | a token could not be stored; it is used from memory, and storing it is tried again until it succeeds |
  * | `Revoked` | the token was given back and forgotten |
  *
  * @category models
@@ -84,6 +87,7 @@ export interface Id<in out Name extends string> {
 export type Event =
   | { readonly _tag: "Acquired" | "Renewed" | "Expired"; readonly at: DateTime.Utc; readonly token: Token.Token }
   | { readonly _tag: "AcquisitionFailed" | "RenewalFailed"; readonly at: DateTime.Utc; readonly error: RefreshError }
+  | { readonly _tag: "PersistFailed"; readonly at: DateTime.Utc; readonly error: TokenStoreError }
   | { readonly _tag: "Revoked"; readonly at: DateTime.Utc }
 
 /**
@@ -113,7 +117,8 @@ export interface Credentials {
   /** What happens from now on. Ends with the layer. A slow reader misses all but the latest 256. */
   readonly events: Stream.Stream<Event>
   /**
-   * Tells the server that the token is no longer needed, then forgets it everywhere, even if telling failed. Whoever asks for a token meanwhile waits.
+   * Tells the server that the token is no longer needed, the stored one too, then forgets it everywhere, even if telling failed. Whoever asks for a token
+   * meanwhile waits.
    */
   readonly revoke: Effect.Effect<void, RevocationError | TokenStoreError>
   /** Forgets the token, here and in the store, without telling the server. */
@@ -212,8 +217,10 @@ interface Flight {
   readonly landing: Deferred.Deferred<Token.Token, RefreshError>
   /** What those wait with who take any token: one effect for all of them, so that a stampede keeps little per caller. */
   readonly arrival: Effect.Effect<Token.Token, RefreshError>
-  readonly generation: number
-  readonly need: Need
+  generation: number
+  need: Need
+  /** Whether the provider was asked. */
+  hasBegun: boolean
   readonly refused: Token.Token | undefined
   fiber: Fiber.RuntimeFiber<void> | undefined
 }
@@ -226,7 +233,7 @@ interface Want {
 
 const anything: Want = { validFor: 0, not: undefined }
 
-/** Rotated refresh tokens get this long to arrive when a layer closes, in real time whatever the program's clock is. */
+/** What may be lost gets this long when a layer closes, in real time whatever the program's clock is. */
 const closingTime = Duration.seconds(5)
 
 const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
@@ -279,6 +286,10 @@ export const make = <R>(
     let generation = 0
     // Open while what is held is being forgotten, by somebody who takes his time.
     let leaving: Deferred.Deferred<void> | undefined
+    // What the store has not taken, and who tries again.
+    let backlog: Backlog = {}
+    let saving: Fiber.RuntimeFiber<void> | undefined
+    let toldUnsaved: Unsaved | undefined
     let forgottenAt = -Infinity
     let closed = false
     // While the wall clock is in between, the token held is right without a further look.
@@ -347,6 +358,8 @@ export const make = <R>(
 
     const drop = () => {
       generation++
+      backlog.unsaved = undefined
+      backlog = {}
       held = undefined
       failure = undefined
       trustedUntil = -Infinity
@@ -354,10 +367,6 @@ export const make = <R>(
 
     const acquire = (need: Need): Effect.Effect<Token.Token, RefreshError, R> =>
       Effect.suspend(() => provider.acquire(need)).pipe(
-        Effect.timeoutFail({
-          duration: provider.timeLimit,
-          onTimeout: () => refuse({ _tag: "Timeout", after: Duration.decode(provider.timeLimit) })
-        }),
         Effect.filterOrFail(Token.isSendable, () =>
           refuse({
             _tag: "InvalidResponse",
@@ -365,15 +374,26 @@ export const make = <R>(
           })
         ),
         // The flight is nobody's child: it must not look like a part of whichever caller happened to come first.
-        Effect.withSpan("Credentials.acquire", { root: true, attributes: { provider: provider.name } })
+        Effect.withSpan("Credentials.acquire", { root: true, attributes: { provider: provider.name } }),
+        (effect) =>
+          Spending.unbroken(effect, {
+            restore: Effect.interruptible,
+            timeLimit: {
+              after: provider.timeLimit,
+              onTimeout: () => refuse({ _tag: "Timeout", after: provider.timeLimit })
+            },
+            grace: Option.exists(need.previous, ({ refreshToken }) => Option.isSome(refreshToken))
+              ? closingTime
+              : Duration.zero
+          })
       )
 
-    /** What to remember of a failure. Nothing of a defect that callers hear of, nor of an interruption: the layer is closing. */
-    const reasonOf = (exit: Exit.Failure<Token.Token, RefreshError>, mine: Flight): RefreshError | undefined =>
+    /** What to remember of a failure. Nothing of an interruption: the layer is closing. */
+    const reasonOf = (exit: Exit.Failure<Token.Token, RefreshError>): RefreshError | undefined =>
       Option.getOrUndefined(Cause.failureOption(exit.cause)) ??
-      (mine.need.interaction === "forbidden" && !Cause.isInterruptedOnly(exit.cause)
-        ? refuse({ _tag: "Source", description: "the provider failed unexpectedly" })
-        : undefined)
+      (Cause.isInterruptedOnly(exit.cause)
+        ? undefined
+        : refuse({ _tag: "Source", description: "the provider failed unexpectedly" }))
 
     const land = (
       mine: Flight,
@@ -398,7 +418,7 @@ export const make = <R>(
         Deferred.unsafeDone(mine.landing, outcome)
         return Effect.zipRight(measured(issued, 1), Effect.logDebug("token obtained"))
       }
-      const error = reasonOf(outcome, mine)
+      const error = reasonOf(outcome)
       if (error === undefined) {
         Deferred.unsafeDone(mine.landing, outcome)
         return measured(failed, 1)
@@ -408,9 +428,13 @@ export const make = <R>(
         error,
         at: now,
         count: (failure?.count ?? 0) + 1,
-        isRetryable: error.isRetryable,
+        isRetryable: error.isRetryable || Cause.isDie(outcome.cause),
         retryAfter:
-          "retryAfter" in reason && reason.retryAfter !== undefined ? Duration.toMillis(reason.retryAfter) : undefined,
+          reason._tag === "Interaction" && (reason.kind === "Denied" || reason.kind === "Cancelled")
+            ? Timing.afterDenial
+            : "retryAfter" in reason && reason.retryAfter !== undefined
+              ? Duration.toMillis(reason.retryAfter)
+              : undefined,
         jitter
       }
       trustedUntil = -Infinity
@@ -423,16 +447,69 @@ export const make = <R>(
     const fly = (mine: Flight, delay: number): Effect.Effect<void, never, R> =>
       Effect.clockWith((clock) => {
         const begin = Timing.instant(clock)
-        const wait = delay > 0 ? Effect.sleep(Duration.millis(delay)) : Effect.void
-        return Effect.interruptible(Effect.zipRight(wait, acquire(mine.need))).pipe(
+        const wait = delay > 0 ? Effect.interruptible(Effect.sleep(Duration.millis(delay))) : Effect.void
+        return Effect.zipRight(wait, board(mine)).pipe(
+          Effect.flatMap(() => acquire(mine.need)),
           Effect.exit,
           Effect.zip(Random.next),
           Effect.flatMap(([exit, jitter]) => {
             const now = Timing.instant(clock)
             return Effect.zipRight(land(mine, exit, now, jitter), measured(waited, Timing.elapsed(begin, now) / 1000))
-          })
+          }),
+          Effect.zipRight(keep)
         )
       }).pipe(Effect.annotateLogs("provider", provider.name))
+
+    /** The last moment before the provider is asked: what was forgotten until now is not spent. */
+    const board = (mine: Flight): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (leaving !== undefined) return Effect.zipRight(Effect.interruptible(Deferred.await(leaving)), board(mine))
+        if (mine.generation !== generation) {
+          mine.generation = generation
+          mine.need = { ...mine.need, previous: Option.none(), backlog }
+        }
+        mine.hasBegun = true
+        return Effect.void
+      })
+
+    /** Tells once of a token that could not be stored, and sees to it that it will be. */
+    const keep: Effect.Effect<void> = Effect.clockWith((clock) => {
+      const { unsaved } = backlog
+      if (unsaved === undefined || unsaved === toldUnsaved) return Effect.void
+      toldUnsaved = unsaved
+      tell({ _tag: "PersistFailed", at: at(Timing.instant(clock)), error: unsaved.error })
+      if (saving === undefined && !closed) saving = Runtime.runFork(runtime)(Effect.interruptible(save(1)))
+      return Effect.logError(
+        `${unsaved.error.message}; the token is used from memory, and storing it is tried again until it succeeds`
+      )
+    })
+
+    const save = (count: number): Effect.Effect<void> =>
+      Random.next.pipe(
+        Effect.flatMap((jitter) => Effect.sleep(Duration.millis(Timing.savePause(count, jitter)))),
+        Effect.zipRight(saveOnce),
+        Effect.matchCauseEffect({
+          onFailure: () => Effect.zipRight(Effect.logWarning("the token could not be stored again"), save(count + 1)),
+          onSuccess: () =>
+            Effect.suspend(() => {
+              if (backlog.unsaved !== undefined) return save(1)
+              saving = undefined
+              return Effect.void
+            })
+        }),
+        Effect.annotateLogs("provider", provider.name)
+      )
+
+    /** Stores what is not stored yet. */
+    const saveOnce: Effect.Effect<void, TokenStoreError> = Effect.suspend(() => {
+      const shelf = backlog
+      const { unsaved } = shelf
+      return unsaved === undefined
+        ? Effect.void
+        : Effect.map(unsaved.save, () => {
+            if (shelf.unsaved === unsaved) shelf.unsaved = undefined
+          })
+    })
 
     // Synchronous from the look at `flight` to the assignment: nobody can come in between.
     const launch = (
@@ -448,8 +525,10 @@ export const make = <R>(
         need: {
           previous: Option.map(Option.fromNullable(held), ({ token }) => token),
           validFor: Duration.millis(need.validFor ?? 0),
-          interaction: need.interaction
+          interaction: need.interaction,
+          backlog
         },
+        hasBegun: false,
         refused,
         fiber: undefined
       }
@@ -526,7 +605,7 @@ export const make = <R>(
       if (leaving !== undefined) return Effect.zipRight(Deferred.await(leaving), whenDone(want))
       const joined = flight
       if (joined !== undefined) {
-        if (joined.generation !== generation) {
+        if (joined.hasBegun && joined.generation !== generation) {
           return Effect.zipRight(Effect.exit(Deferred.await(joined.landing)), whenDone(want))
         }
         return want === anything ? joined.arrival : arrivalOf(joined.landing, joined.need.interaction, want)
@@ -631,16 +710,7 @@ export const make = <R>(
 
     const revoke = leave((restore) => {
       const was = Option.map(Option.fromNullable(held), ({ token }) => token)
-      const inTheAir = flight
-      const tellServer = (token: Option.Option<Token.Token>): Effect.Effect<void, RevocationError> =>
-        Option.isNone(token)
-          ? Effect.void
-          : restore(
-              Effect.provide(
-                Effect.suspend(() => provider.revoke(token.value)),
-                runtime.context
-              )
-            )
+      const inTheAir = flight?.hasBegun === true ? flight : undefined
       const late =
         inTheAir === undefined
           ? Effect.succeed(Option.none<Token.Token>())
@@ -648,13 +718,19 @@ export const make = <R>(
               Effect.exit(restore(Deferred.await(inTheAir.landing))),
               Exit.match({ onFailure: () => Option.none<Token.Token>(), onSuccess: Option.some })
             )
-      return Effect.flatMap(late, (late) =>
-        // Whether or not the server takes the one, it hears of the other.
-        Effect.zipWith(Effect.exit(tellServer(late)), Effect.exit(tellServer(was)), (first, second) =>
-          Exit.zipRight(first, second)
-        )
-      ).pipe(
-        Effect.zipLeft(forgetElsewhere),
+      return late.pipe(
+        Effect.flatMap((late) => {
+          const tokens = [...Option.toArray(late), ...Option.toArray(was)]
+          return Effect.exit(
+            restore(
+              Effect.provide(
+                Effect.suspend(() => provider.revoke(tokens)),
+                runtime.context
+              )
+            )
+          )
+        }),
+        Effect.tap((exit) => (Exit.isInterrupted(exit) ? forgetElsewhere : Effect.void)),
         Effect.tap(() =>
           Effect.clockWith((clock) => Effect.sync(() => tell({ _tag: "Revoked", at: at(Timing.instant(clock)) })))
         ),
@@ -667,22 +743,21 @@ export const make = <R>(
         closed = true
         trustedUntil = -Infinity
         const fiber = flight?.fiber
-        const mayRotate = Option.isSome(Option.flatMap(flight?.need.previous ?? Option.none(), (_) => _.refreshToken))
-        const landing =
-          fiber === undefined
-            ? Effect.void
-            : mayRotate
-              ? Effect.zipRight(
-                  Fiber.await(fiber).pipe(
-                    Effect.interruptible,
-                    Effect.timeoutOption(closingTime),
-                    Effect.withClock(liveClock)
-                  ),
-                  Fiber.interrupt(fiber)
-                )
-              : Fiber.interrupt(fiber)
+        // Waits for what may rotate a refresh token, and for what it brings to be stored.
+        const landing = fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
+        const lastSave = Effect.suspend(() => (saving === undefined ? Effect.void : Fiber.interrupt(saving))).pipe(
+          Effect.zipRight(
+            saveOnce.pipe(
+              Effect.interruptible,
+              Effect.timeoutOption(closingTime),
+              Effect.withClock(liveClock),
+              Effect.catchAll((error) => Effect.logError(`${error.message}; the token is lost with this program`)),
+              Effect.annotateLogs("provider", provider.name)
+            )
+          )
+        )
         return Effect.zipRight(
-          landing,
+          Effect.zipRight(landing, lastSave),
           Effect.sync(() => subscribers.forEach((_, queue) => queue.unsafeOffer(Option.none())))
         )
       })

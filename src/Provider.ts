@@ -23,6 +23,7 @@
  * @module
  */
 import type { HttpClient } from "@effect/platform/HttpClient"
+import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import type * as ConfigProvider from "effect/ConfigProvider"
@@ -30,10 +31,12 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { dual } from "effect/Function"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import { dual, identity } from "effect/Function"
 import * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Authorization from "./Authorization.ts"
@@ -47,6 +50,7 @@ import {
 } from "./CredentialsError.ts"
 import * as IdToken from "./IdToken.ts"
 import * as Settings from "./internal/settings.ts"
+import * as Spending from "./internal/spending.ts"
 import * as Grant from "./protocol/Grant.ts"
 import * as Token from "./Token.ts"
 import * as TokenEndpoint from "./TokenEndpoint.ts"
@@ -65,6 +69,40 @@ export interface Need {
   readonly validFor: Duration.Duration
   /** Whether a person may be asked. Renewals in the background say `"forbidden"`: no browser ever opens from there. */
   readonly interaction: "allowed" | "forbidden"
+  /** Where {@link persisted} leaves what the store does not take. Default: such a token is used, and not stored. */
+  readonly backlog?: Backlog | undefined
+}
+
+/**
+ * What a store has not taken yet. Whoever runs a provider keeps one and hands it over with every need, so that a provider needs no state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Backlog {
+  /** A token that is not in the store, although it should be. */
+  unsaved?: Unsaved | undefined
+  /** Why the store could not be read the last time, if somebody was told already. */
+  warned?: TokenStoreError["reason"] | undefined
+}
+
+/**
+ * A token that could not be stored.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Unsaved {
+  /** Where it belongs. */
+  readonly key: string
+  /** The token. */
+  readonly token: Token.Token
+  /** What it takes the place of. Undefined: the store could not be read. */
+  readonly replaces: Option.Option<Token.Token> | undefined
+  /** Why it was not stored. */
+  readonly error: TokenStoreError
+  /** Stores it, unless somebody else has stored a newer one. */
+  readonly save: Effect.Effect<void, TokenStoreError>
 }
 
 /**
@@ -77,7 +115,8 @@ export interface Provider<out R = never> extends Pipeable {
   /** What errors, spans and metrics call it: the same for all users, never a secret. */
   readonly name: string
   /**
-   * Obtains a token: the one thing a provider is about. Leave it interruptible: what it returns after the time limit is lost.
+   * Obtains a token: the one thing a provider is about. Leave it interruptible, and mark with {@link spending} what must not be interrupted: what it
+   * returns after the time limit is lost otherwise.
    */
   readonly acquire: (need: Need) => Effect.Effect<Token.Token, RefreshError, R>
   /** Who this is (issuer, client, subject, scope, audience, resource), for stores. Default: none. */
@@ -86,8 +125,11 @@ export interface Provider<out R = never> extends Pipeable {
   readonly authorization: Authorization.Authorization
   /** How long one acquisition may take in all. Default: 30 seconds. */
   readonly timeLimit: Duration.Duration
-  /** Tells the server that a token is no longer needed. Default: there is nobody to tell. */
-  readonly revoke: (token: Token.Token) => Effect.Effect<void, RevocationError, R>
+  /**
+   * Tells the server that the tokens held, and those kept outside of the credentials, are no longer needed, and forgets what was kept, even if telling
+   * failed. Default: there is nobody to tell, and `forget` does the rest.
+   */
+  readonly revoke: (held: ReadonlyArray<Token.Token>) => Effect.Effect<void, RevocationError | TokenStoreError, R>
   /** Forgets what was kept outside of the credentials. Default: nothing is. */
   readonly forget: Effect.Effect<void, TokenStoreError, R>
   /** Tokens that others obtained, through a shared store. Default: none. */
@@ -122,7 +164,7 @@ export const make = <R = never>(
   key: Option.none(),
   authorization: Authorization.bearer,
   timeLimit: Duration.seconds(30),
-  revoke: () => Effect.void,
+  revoke: () => options.forget ?? Effect.void,
   forget: Effect.void,
   updates: Stream.empty,
   check: Effect.void,
@@ -216,11 +258,65 @@ export const retry: {
 )
 
 /**
- * Keeps tokens in the `TokenStore`, under `key` or the provider's own: a restart finds them again, and those who share the store renew once.
+ * An effect that spends something that can be spent only once, such as a refresh token: until it has begun whoever interrupts it does so at once, and
+ * from then on what it brings is kept, whoever would stop it. For an `acquire` that sends by other means than `TokenEndpoint`, which does this by itself.
+ *
+ * **Details** – keep it short, and give it a time limit of its own: time limits and the end of a layer wait for it, 15 seconds at most. A failure says that nothing was
+ * spent.
+ *
+ * @example
+ * ```ts
+ * import * as Provider from "effect-credentials/Provider"
+ * import { Effect } from "effect"
+ *
+ * const rotate = Effect.timeout(Effect.succeed("t0ken"), "10 seconds")
+ * console.log(Effect.runSync(Effect.map(Provider.spending(Effect.succeed(42)), (answer) => answer)), Effect.isEffect(rotate))
+ * // 42 true
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const spending: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Spending.spending
+
+/**
+ * How tokens are kept in a store.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PersistedOptions {
+  /** Under which key. Default: the provider's own, made of who asks whom for what, so that other settings mean another key. */
+  readonly key?: string | undefined
+  /**
+   * Whether access tokens are stored. If not, only what came with a refresh token is, without its access token: every process then renews for itself, one after the
+   * other. Default: true.
+   */
+  readonly persistAccessToken?: boolean | undefined
+  /**
+   * What to do if the store fails. `"continue"` is to go on in memory: a token that cannot be stored is used, and storing it is tried again in the background; if the
+   * store cannot be read, tokens are obtained all the same, but without spending a refresh token that others may have spent. `"fail"` is to fail with reason `Store`, so
+   * that no token is used that is not stored. Default: `"continue"`.
+   */
+  readonly onStoreFailure?: "continue" | "fail" | undefined
+  /** Whether a revocation that failed leaves the token in the store, so that it can be revoked later. Default: false. */
+  readonly keepUnrevoked?: boolean | undefined
+}
+
+/**
+ * Keeps tokens in the `TokenStore`, under a key or the provider's own: a restart finds them again, and those who share the store renew once.
  *
  * **Details** – every acquisition is a transaction of the store: who holds the lock looks first whether somebody else has obtained a token
- * that will do. A new token, and with it a rotated refresh token, is stored before anybody sees it. A token that was issued for another key (`DPoP`) will
- * not do.
+ * that will do; if not, what is stored is renewed, never an older refresh token from memory. A new token, and with it a rotated refresh token, is stored before anybody
+ * sees it, and from the moment in which the refresh token was sent nothing can interrupt that. If the server refuses, the store is read again: somebody else's
+ * newer token is used, and nothing is ever deleted because of a refusal. A token that was issued for another key (`DPoP`) will not do.
+ *
+ * A person is asked without the lock, so that nobody waits for it; a token that another process stores meanwhile ends the login.
+ *
+ * Revoking tells the server of what is stored and of what is held, under the lock, and then removes it. Another process that holds the access token in memory
+ * uses it until the server refuses it.
+ *
+ * **Gotchas** – a lock that cannot be had (`LockTimeout`) always fails with reason `Store`, which trying again may help: somebody else is busy with the same refresh token.
  *
  * @example
  * ```ts
@@ -243,16 +339,170 @@ export const retry: {
  * @since 0.1.0
  */
 export const persisted: {
-  (key?: string): <R>(self: Provider<R>) => Provider<R | TokenStore>
-  <R>(self: Provider<R>, key?: string): Provider<R | TokenStore>
+  (options?: string | PersistedOptions): <R>(self: Provider<R>) => Provider<R | TokenStore>
+  <R>(self: Provider<R>, options?: string | PersistedOptions): Provider<R | TokenStore>
 } = dual(
-  (args) => typeof args[0] === "object",
-  <R>(self: Provider<R>, key?: string): Provider<R | TokenStore> => {
+  (args) => typeof args[0] === "object" && "acquire" in args[0],
+  <R>(self: Provider<R>, options?: string | PersistedOptions): Provider<R | TokenStore> => {
+    const {
+      key,
+      keepUnrevoked = false,
+      onStoreFailure = "continue",
+      persistAccessToken = true
+    } = typeof options === "string" ? { key: options } : (options ?? {})
     const where = Option.orElse(Option.fromNullable(key), () => self.key)
     const name = Option.getOrElse(where, () => "")
     const { proof } = self.authorization
     const isOurs = (token: Token.Token): Effect.Effect<boolean> =>
       proof === undefined ? Effect.succeed(true) : Effect.isSuccess(proof.accepts(token))
+    const failed = (error: TokenStoreError) =>
+      new RefreshError({ provider: self.name, reason: { _tag: "Store", description: error.message } })
+
+    /** What is stored of a token. */
+    const record = (token: Token.Token): Option.Option<Token.Token> =>
+      persistAccessToken ? Option.some(token) : Option.map(token.refreshToken, () => withoutAccessToken(token))
+
+    /** Whether a token is what is needed. */
+    const serves = (token: Token.Token, need: Need): Effect.Effect<boolean> =>
+      Effect.flatMap(DateTime.now, (now) =>
+        Token.isSendable(token) &&
+        lastsFor(token, now, need.validFor) &&
+        !Option.exists(need.previous, (previous) => Token.isSame(previous, token))
+          ? isOurs(token)
+          : Effect.succeed(false)
+      )
+
+    const unsavedOf = (need: Need): Unsaved | undefined =>
+      need.backlog?.unsaved?.key === name ? need.backlog.unsaved : undefined
+
+    const owe = (store: TokenStore, need: Need, token: Token.Token, more: Pick<Unsaved, "replaces" | "error">) => {
+      const unsaved: Unsaved = {
+        ...more,
+        key: name,
+        token,
+        save: store.transaction(name, (stored) =>
+          Effect.sync(() =>
+            // Forgotten meanwhile, or followed by another: then it is not worth storing.
+            need.backlog?.unsaved === unsaved && replaces(unsaved, stored) ? record(token) : stored
+          )
+        )
+      }
+      if (need.backlog !== undefined) need.backlog.unsaved = unsaved
+    }
+
+    /** A transaction that brings a token. */
+    const transact = (
+      store: TokenStore,
+      need: Need,
+      bring: (stored: Option.Option<Token.Token>) => Effect.Effect<Token.Token, RefreshError, R>
+    ): Effect.Effect<Token.Token, RefreshError | TokenStoreError, R> =>
+      Effect.suspend(() => {
+        let read: Option.Option<Token.Token> | undefined
+        let brought: Token.Token | undefined
+        return store
+          .transaction(name, (stored) => {
+            read = stored
+            return Effect.map(bring(stored), (token) => record((brought = token)))
+          })
+          .pipe(
+            Effect.map(() => {
+              if (need.backlog !== undefined) need.backlog.warned = undefined
+              if (unsavedOf(need) !== undefined) need.backlog!.unsaved = undefined
+              return brought!
+            }),
+            Effect.catchAll((error): Effect.Effect<Token.Token, RefreshError | TokenStoreError> => {
+              if (brought === undefined || !isStoreError(error)) return Effect.fail(error)
+              // It was there already: only the end of the transaction failed.
+              if (Option.contains(read!, brought)) return Effect.succeed(brought)
+              owe(store, need, brought, { replaces: read, error })
+              return onStoreFailure === "fail" ? Effect.fail(failed(error)) : Effect.succeed(brought)
+            })
+          )
+      })
+
+    /** The token that somebody else has stored, or a new one; nobody is asked. */
+    const renew = (
+      store: TokenStore,
+      need: Need,
+      isSecond = false
+    ): Effect.Effect<Token.Token, RefreshError | TokenStoreError, R> => {
+      let hasChanged = false
+      return transact(store, need, (stored) =>
+        Effect.gen(function* () {
+          const unsaved = unsavedOf(need)
+          const latest = unsaved !== undefined && replaces(unsaved, stored) ? Option.some(unsaved.token) : stored
+          if (Option.isSome(latest) && (yield* serves(latest.value, need))) return latest.value
+          yield* Spending.exact(false)
+          const previous = Option.orElse(latest, () => need.previous)
+          return yield* Effect.tapError(self.acquire({ ...need, previous, interaction: "forbidden" }), (error) =>
+            isRefusal(error)
+              ? Effect.map(
+                  Effect.orElseSucceed(store.get(name), () => stored),
+                  (now) =>
+                    (hasChanged = Option.isSome(now) && !Option.exists(stored, (before) => isSame(before, now.value)))
+                )
+              : Effect.void
+          )
+        })
+      ).pipe(
+        // Somebody wrote without the lock, or after it was lost: what he wrote is the newest.
+        Effect.catchIf(
+          () => hasChanged && !isSecond,
+          () => renew(store, need, true)
+        )
+      )
+    }
+
+    /** A token for somebody who cannot read the store, and therefore must not spend what others may have spent. */
+    const manage = (
+      store: TokenStore,
+      need: Need,
+      error: TokenStoreError
+    ): Effect.Effect<Token.Token, RefreshError, R> => {
+      const unsaved = unsavedOf(need)
+      const mine = Option.filter(
+        Option.fromNullable(unsaved?.token),
+        (mine) => Option.isNone(need.previous) || isSame(mine, need.previous.value)
+      )
+      const isShared =
+        Option.isNone(mine) && Option.exists(need.previous, ({ refreshToken }) => Option.isSome(refreshToken))
+      if (onStoreFailure === "fail" || error.reason === "LockTimeout" || error.reason === "Conflict" || isShared) {
+        return Effect.fail(failed(error))
+      }
+      const previous = Option.orElse(mine, () => need.previous)
+      const warning =
+        need.backlog?.warned === error.reason
+          ? Effect.void
+          : Effect.logWarning(`${error.message}; going on without the store`)
+      if (need.backlog !== undefined) need.backlog.warned = error.reason
+      return self.acquire({ ...need, previous }).pipe(
+        Effect.locally(Spending.withoutRefreshTokens, Option.isNone(mine)),
+        Effect.tap((token) => Effect.sync(() => owe(store, need, token, { replaces: unsaved?.replaces, error }))),
+        Effect.zipLeft(warning)
+      )
+    }
+
+    /** Asks a person, until he has logged in here or elsewhere. */
+    const logIn = (store: TokenStore, need: Need): Effect.Effect<Token.Token, RefreshError | TokenStoreError, R> => {
+      const here = Effect.flatMap(self.acquire({ ...need, previous: Option.none() }), (token) =>
+        Effect.catchIf(
+          transact(store, need, () => Effect.succeed(token)),
+          isStoreError,
+          (error) => {
+            owe(store, need, token, { replaces: undefined, error })
+            return onStoreFailure === "fail" ? Effect.fail(failed(error)) : Effect.succeed(token)
+          }
+        )
+      )
+      const soon = Effect.delay(Effect.orElseSucceed(store.get(name), Option.none<Token.Token>), "1 second")
+      const elsewhere = Stream.merge(store.changes(name), Stream.filterMap(Stream.fromEffect(soon), identity)).pipe(
+        Stream.filterEffect((token) => serves(token, need)),
+        Stream.runHead,
+        Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
+      )
+      return Effect.raceFirst(unbroken(here), elsewhere)
+    }
+
     return make<R | TokenStore>({
       ...self,
       key: where,
@@ -265,39 +515,84 @@ export const persisted: {
               expected: "given: this provider has none of its own"
             })
           ),
+      // Waiting for the lock takes time too.
+      timeLimit: Duration.sum(self.timeLimit, "30 seconds"),
       acquire: (need) =>
         Effect.flatMap(TokenStore, (store) =>
-          store.transaction(name, (stored) =>
-            Effect.flatMap(DateTime.now, (now) => {
-              const fits = (token: Token.Token) =>
-                Token.isSendable(token) &&
-                lastsFor(token, now, need.validFor) &&
-                !Option.exists(need.previous, (previous) => Token.isSame(previous, token))
-              const obtain = Effect.asSome(
-                self.acquire({ ...need, previous: Option.orElse(stored, () => need.previous) })
-              )
-              if (Option.isNone(stored) || !fits(stored.value)) return obtain
-              return Effect.flatMap(isOurs(stored.value), (isOurs) => (isOurs ? Effect.succeed(stored) : obtain))
-            })
-          )
-        ).pipe(
-          Effect.map(Option.getOrThrow),
-          Effect.catchTag(
-            "TokenStoreError",
-            (error) => new RefreshError({ provider: self.name, reason: { _tag: "Store", description: error.message } })
+          renew(store, need).pipe(
+            Effect.catchIf(
+              (error) => need.interaction === "allowed" && isForbidden(error),
+              () => logIn(store, need)
+            ),
+            Effect.catchIf(isStoreError, (error) => manage(store, need, error)),
+            unbroken
           )
         ),
+      revoke: (held) =>
+        Effect.flatMap(TokenStore, (store) => {
+          let told: Exit.Exit<void, RevocationError | TokenStoreError> | undefined
+          const tell = (tokens: ReadonlyArray<Token.Token>) =>
+            Effect.map(Effect.exit(self.revoke(tokens)), (exit) => (told = exit))
+          return store
+            .transaction(name, (stored) =>
+              Effect.map(tell([...held, ...Option.toArray(stored)]), (exit) =>
+                Exit.isFailure(exit) && keepUnrevoked ? stored : Option.none()
+              )
+            )
+            .pipe(
+              Effect.tapError(() => (told === undefined ? tell(held) : Effect.void)),
+              Effect.exit,
+              Effect.flatMap((exit) => Exit.zipRight(told ?? Exit.void, Exit.asVoid(exit)))
+            )
+        }),
       forget: Effect.zipRight(
         Effect.flatMap(TokenStore, (store) => store.remove(name)),
         self.forget
       ),
       updates: Stream.merge(
-        Stream.filterEffect(Stream.unwrap(Effect.map(TokenStore, (store) => store.changes(name))), isOurs),
+        Stream.filterEffect(Stream.unwrap(Effect.map(TokenStore, (store) => store.changes(name))), (token) =>
+          Token.isSendable(token) ? isOurs(token) : Effect.succeed(false)
+        ),
         self.updates
       )
     })
   }
 )
+
+const unbroken = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) => Spending.unbroken(effect, { restore }))
+
+const isStoreError = (error: RefreshError | TokenStoreError): error is TokenStoreError =>
+  error._tag === "TokenStoreError"
+
+const isForbidden = (error: RefreshError | TokenStoreError): boolean =>
+  error._tag === "RefreshError" && error.reason._tag === "Interaction" && error.reason.kind === "Forbidden"
+
+/** Whether somebody else may have spent what was offered. */
+const isRefusal = (error: RefreshError): boolean =>
+  isForbidden(error) ||
+  error.reason._tag === "ReauthenticationRequired" ||
+  (error.reason._tag === "Rejected" && error.reason.code === "invalid_grant")
+
+const isSame = (self: Token.Token, that: Token.Token): boolean =>
+  Token.isSame(self, that) && Equal.equals(self.refreshToken, that.refreshToken)
+
+/** Whether a token that could not be stored is newer than what is. */
+const replaces = (unsaved: Pick<Unsaved, "token" | "replaces">, stored: Option.Option<Token.Token>): boolean =>
+  Option.match(stored, {
+    // If there was something before, somebody has removed it since.
+    onNone: () => unsaved.replaces === undefined || Option.isNone(unsaved.replaces),
+    onSome: (stored) =>
+      (unsaved.replaces !== undefined && Option.exists(unsaved.replaces, (before) => isSame(before, stored))) ||
+      DateTime.lessThan(stored.issuedAt, unsaved.token.issuedAt)
+  })
+
+/** Only what renews it. */
+const withoutAccessToken = (token: Token.Token): Token.Token => ({
+  ...token,
+  accessToken: Redacted.make(""),
+  expiresAt: Option.some(token.issuedAt)
+})
 
 const lastsFor = (token: Token.Token, now: DateTime.Utc, validFor: Duration.Duration) =>
   Option.match(token.expiresAt, {
@@ -466,14 +761,21 @@ export const fromEndpoint = <R = never>(
     ),
     authorization: options.authorization ?? Authorization.bearer,
     timeLimit: more?.timeLimit ?? Duration.decode(options.timeLimit ?? "30 seconds"),
-    revoke: (token) =>
-      Effect.zipRight(
-        Option.match(token.refreshToken, {
-          onNone: () => Effect.void,
-          onSome: (refreshToken) => TokenEndpoint.revoke(endpoint, refreshToken, "refresh_token")
-        }),
-        TokenEndpoint.revoke(endpoint, token.accessToken, "access_token")
-      ),
+    revoke: (held) => {
+      const revoked = (tokens: ReadonlyArray<Redacted.Redacted>, hint: "access_token" | "refresh_token") =>
+        Arr.dedupe(tokens).map((token) => Effect.exit(TokenEndpoint.revoke(endpoint, token, hint)))
+      // Whether or not the server takes the one, it hears of the others.
+      return Effect.all([
+        ...revoked(
+          Arr.filterMap(held, ({ refreshToken }) => refreshToken),
+          "refresh_token"
+        ),
+        ...revoked(
+          Arr.map(held.filter(Token.isSendable), ({ accessToken }) => accessToken),
+          "access_token"
+        )
+      ]).pipe(Effect.flatMap(Effect.all), Effect.asVoid)
+    },
     check: TokenEndpoint.check(endpoint).pipe(
       Effect.zipRight(Option.match(Grant.check(name, options), { onNone: () => Effect.void, onSome: Effect.fail })),
       Effect.zipRight(more?.check ?? Effect.void)

@@ -26,6 +26,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -36,6 +37,7 @@ import * as AuthorizationServer from "./AuthorizationServer.ts"
 import * as ClientAuthentication from "./ClientAuthentication.ts"
 import { InvalidOption, RefreshError, type RefreshErrorReason, RevocationError } from "./CredentialsError.ts"
 import * as Http from "./internal/http.ts"
+import * as Spending from "./internal/spending.ts"
 import * as Text from "./internal/text.ts"
 import * as Timing from "./internal/timing.ts"
 import * as AuthorizationRequest from "./protocol/AuthorizationRequest.ts"
@@ -255,13 +257,17 @@ export const exchange = (
     (param): param is [string, Redacted.Redacted] => param[0] === "refresh_token" && Redacted.isRedacted(param[1])
   )?.[1]
   const requestedScope = (param("scope") ?? "").split(" ").filter((scope) => scope !== "")
-  return send(self, "token_endpoint", TokenRequest.fromGrant(grant), grant.oneTime, (response) =>
+  const sent = send(self, "token_endpoint", TokenRequest.fromGrant(grant), grant.oneTime, (response) =>
     TokenResponse.decode({
       ...response,
       requestedScope,
       requestedTokenType: param("requested_token_type"),
       previousRefreshToken: Option.fromNullable(spent)
     })
+  )
+  const store: RefreshErrorReason = { _tag: "Store", description: "it may hold a newer refresh token than this one" }
+  return FiberRef.getWith(Spending.withoutRefreshTokens, (isForbidden) =>
+    isForbidden && spent !== undefined ? Effect.fail(refused(self, store)) : sent
   ).pipe(
     Effect.tap((token) => checkScope(self, requestedScope, token, spent !== undefined)),
     Effect.withSpan("TokenEndpoint.exchange", {
@@ -427,6 +433,8 @@ export const pollDevice = (
     // To wait is no failure of the request.
     Effect.withSpan("TokenEndpoint.pollDevice", { attributes: { provider: self.provider }, captureStackTrace: false }),
     Effect.flatten,
+    // The code can be offered again, but not once it has brought the token.
+    Spending.spending,
     Effect.tap((token) => checkScope(self, requestedScope, token))
   )
 
@@ -613,7 +621,7 @@ const send = <A>(
           })
         )
       )
-    return loop(1, schedule.initial)
+    return Effect.zipRight(Spending.exact(true), loop(1, schedule.initial))
   })
 
 /** Answers after which another attempt may help, beside 4xx that say so. */
@@ -688,26 +696,29 @@ const attempt = <A>(
           ? undefined
           : yield* Effect.mapError(proof.sign({ method: "POST", url, token: Option.none() }), unsigned)
       const requestedAt = yield* DateTime.now
-      isSent = true
-      const answer = yield* Effect.mapError(
-        Http.send({
-          method: "POST",
-          url,
-          headers: { ...headers, ...signed?.headers },
-          content: { type: contentType, body }
-        }),
-        unanswered
-      )
-      const isEchoed = (text: string) => TokenRequest.isEchoed(proven, text)
-      const decoded = decode({ ...answer, provider, requestedAt, isEchoed, boundTo })
-      const refusal = Option.getOrUndefined(Option.map(Either.getLeft(decoded), ({ reason }) => reason))
-      // The server did nothing but tell how the proof should have been: not even a grant that can be spent once is spent.
-      if (signed?.learn(answer, refusal?._tag === "Rejected" ? refusal.code : "") === true && !isTaught) {
-        isTaught = true
-        isSent = false
-        return yield* once
-      }
-      return yield* Either.mapLeft(decoded, answered)
+      const receive = Effect.gen(function* () {
+        isSent = true
+        const answer = yield* Effect.mapError(
+          Http.send({
+            method: "POST",
+            url,
+            headers: { ...headers, ...signed?.headers },
+            content: { type: contentType, body }
+          }),
+          unanswered
+        )
+        const isEchoed = (text: string) => TokenRequest.isEchoed(proven, text)
+        const decoded = decode({ ...answer, provider, requestedAt, isEchoed, boundTo })
+        const refusal = Option.getOrUndefined(Option.map(Either.getLeft(decoded), ({ reason }) => reason))
+        // The server did nothing but tell how the proof should have been: not even a grant that can be spent once is spent.
+        if (signed?.learn(answer, refusal?._tag === "Rejected" ? refusal.code : "") === true && !isTaught) {
+          isTaught = true
+          isSent = false
+          return yield* once
+        }
+        return yield* Either.mapLeft(decoded, answered)
+      })
+      return yield* oneTime ? Spending.spending(receive) : receive
     })
 
     return once.pipe(

@@ -112,21 +112,17 @@ describe("Credentials", () => {
     })
   )
 
-  it.scoped("the token held is revoked although revoking the one in the air failed (S307)", () =>
+  it.scoped("the token held and the one in the air are revoked together (S307)", () =>
     Effect.gen(function* () {
       const revoked: Array<string> = []
       const counted = counting({
         lifetime: 3600,
         takes: "1 second",
         rest: {
-          revoke: (token) =>
+          revoke: (held) =>
             Effect.suspend(() => {
-              revoked.push(show(token))
-              return show(token) === "t2"
-                ? Effect.fail(
-                    new RevocationError({ provider: "Counting", reason: { _tag: "Unavailable", status: 503 } })
-                  )
-                : Effect.void
+              revoked.push(...held.map(show))
+              return new RevocationError({ provider: "Counting", reason: { _tag: "Unavailable", status: 503 } })
             })
         }
       })
@@ -140,6 +136,69 @@ describe("Credentials", () => {
       yield* TestClock.adjust(Duration.seconds(2))
       assert.isTrue(Exit.isFailure(yield* Fiber.join(revoking)))
       assert.deepStrictEqual(revoked.sort(), ["t1", "t2"])
+    })
+  )
+
+  it.scoped("a flight that waits for the end of a pause spends nothing that was forgotten meanwhile (S307)", () =>
+    Effect.gen(function* () {
+      const counted = counting({ lifetime: 600, rotates: true })
+      const credentials = yield* Credentials.make(counted.provider)
+      yield* credentials.token
+      yield* TestClock.adjust("600 seconds")
+      counted.script.push({ _tag: "Unavailable", status: 503 })
+      yield* Effect.exit(credentials.token)
+      const caller = yield* Effect.fork(credentials.token)
+      yield* TestClock.adjust("100 millis")
+      yield* credentials.forget
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(show(yield* Fiber.join(caller)), "t3")
+      assert.isTrue(Option.isNone(counted.needs[2]!.previous))
+      assert.strictEqual(show(yield* credentials.token), "t3")
+    })
+  )
+
+  it.scoped("a revocation does not wait for a flight that waits for it", () =>
+    Effect.gen(function* () {
+      const counted = counting({ lifetime: 600 })
+      const credentials = yield* Credentials.make(counted.provider)
+      counted.script.push({ _tag: "Unavailable", status: 503 })
+      yield* Effect.exit(credentials.token)
+      const caller = yield* Effect.fork(credentials.token)
+      yield* TestClock.adjust("100 millis")
+      const revoking = yield* Effect.fork(credentials.revoke)
+      yield* TestClock.adjust("5 seconds")
+      assert.isNotNull(revoking.unsafePoll(), "the revocation waits")
+      assert.strictEqual(show(yield* Fiber.join(caller)), "t2")
+    })
+  )
+
+  it.scoped("a provider that always dies is asked after growing pauses, and whoever asks in between hears why", () =>
+    Effect.gen(function* () {
+      const counted = counting()
+      counted.script.push(...Array.from({ length: 100 }, () => "die" as const))
+      const credentials = yield* Credentials.make(counted.provider)
+      for (let n = 0; n < 60; n++) {
+        yield* Effect.forkScoped(Effect.exit(credentials.token))
+        yield* TestClock.adjust("1 second")
+      }
+      assert.isAtMost(counted.needs.length, 8)
+      assert.isAtLeast(counted.needs.length, 4)
+    })
+  )
+
+  it.scoped("after a denied login it is asked again, but not at once: two seconds later", () =>
+    Effect.gen(function* () {
+      for (const kind of ["Denied", "Cancelled"] as const) {
+        const counted = counting({ lifetime: 600 })
+        counted.script.push({ _tag: "Interaction", kind })
+        const credentials = yield* Credentials.make(counted.provider)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(credentials.token)))
+        yield* TestClock.adjust("1 second")
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(credentials.token)))
+        assert.strictEqual(counted.needs.length, 1)
+        yield* TestClock.adjust("1500 millis")
+        assert.strictEqual(show(yield* credentials.token), "t2")
+      }
     })
   )
 })

@@ -198,7 +198,6 @@ const make = (world: SeededScheduler.World, usual: Answer) => {
     isUsable: () => isUsable(world.now()),
     latest: () => Array.from(tokens.values()).at(-1)?.n ?? 0,
     session: () => session,
-    isPausing: () => failure !== undefined && inTheAir === 0,
     forget: () => {
       session++
       held = failure = refreshToken = undefined
@@ -267,8 +266,6 @@ class Real {
     }
   }
   leave(effect: Effect.Effect<void, unknown>) {
-    // A flight that waits for the end of a pause belongs to whoever asked before: it must have begun for the model to know.
-    for (let n = 0; n < 3 && this.server.isPausing(); n++) this.world.advance(5_001)
     this.server.forget()
     this.fibers.push(this.world.fork(effect))
   }

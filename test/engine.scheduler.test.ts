@@ -76,11 +76,11 @@ const rotating = (world: World, options: ServerOptions = {}) => {
   const failures = options.failures ?? 0
   const provider: Provider.Provider = Provider.make({
     name: "Rotating",
-    revoke: (token) =>
+    revoke: (held) =>
       Effect.zipRight(
         world.pause(3),
         Effect.sync(() => {
-          self.revoked.push(number(token))
+          self.revoked.push(...held.map(number))
           self.expected = Option.none()
         })
       ),

@@ -87,3 +87,9 @@ export const pause = (failure: Failure, window: number | undefined): number => {
 
 /** A caller without a token waits this long for a pause to end; for a longer one it fails at once with the last error. */
 export const patience = 5_000
+
+/** After somebody said no, nobody is asked again for so long: callers who asked together are not asked one after the other. */
+export const afterDenial = 2_000
+
+/** How long after so many failures in a row storing a token is tried again. `jitter` is 0 to 1. */
+export const savePause = (count: number, jitter: number): number => growing(1_000, count, nap) * (1 + jitter * 0.2)

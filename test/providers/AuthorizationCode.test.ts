@@ -782,7 +782,7 @@ describe("AuthorizationCode", () => {
           const next = yield* provider.acquire({ ...first, previous: Option.some(token), interaction: "forbidden" })
           assert.deepStrictEqual([show(token), show(next)], ["at-1", "at-2"])
           assert.strictEqual(opened.length, 1)
-          yield* provider.revoke(next)
+          yield* provider.revoke([next])
           assert.strictEqual(id.revoked.length, 2)
         }).pipe(Effect.provide(id.layer))
       })

@@ -1,0 +1,143 @@
+/**
+ * What can be spent only once is spent to the end: an effect can be interrupted until it has sent such a thing, and from then on whoever
+ * interrupts it waits for the answer, and gets what it brings.
+ *
+ * Effect's own regions cannot say that: an interruption that comes while the answer is awaited would take effect between the answer and whoever
+ * keeps it. So the effect runs in a fiber of its own, which nobody but this file can interrupt, behind a gate: one step of JavaScript decides whether the
+ * request or the interruption comes first.
+ *
+ * @module
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import * as Option from "effect/Option"
+
+interface Gate {
+  readonly outer: Gate | undefined
+  /** How much has been sent and not come to nothing. */
+  spent: number
+  /** Nothing more may be sent. */
+  isShut: boolean
+  /** Whether whoever sends says so: while nobody does, something may have been sent. */
+  isExact: boolean
+  /** Done when all that was sent has come to nothing. */
+  readonly quiet: Deferred.Deferred<void>
+}
+
+const current: FiberRef.FiberRef<Gate | undefined> = FiberRef.unsafeMake<Gate | undefined>(undefined)
+
+const chain = (gate: Gate | undefined): ReadonlyArray<Gate> => {
+  const gates: Array<Gate> = []
+  for (let next = gate; next !== undefined; next = next.outer) gates.push(next)
+  return gates
+}
+
+const enter = (gates: ReadonlyArray<Gate>): boolean => {
+  if (gates.some(({ isShut }) => isShut)) return false
+  for (const gate of gates) gate.spent++
+  return true
+}
+
+const leave = (gates: ReadonlyArray<Gate>) => {
+  for (const gate of gates) {
+    if (--gate.spent === 0 && gate.isShut) Deferred.unsafeDone(gate.quiet, Exit.void)
+  }
+}
+
+/**
+ * An effect that spends something, from the moment in which it sends it. If it fails, it has come to nothing; if it succeeds, what it brings is not lost to
+ * an interruption before it is kept.
+ */
+export const spending = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  FiberRef.getWith(current, (gate) => {
+    const gates = chain(gate)
+    return Effect.acquireUseRelease(
+      Effect.sync(() => enter(gates)),
+      (isIn) => (isIn ? effect : Effect.interrupt),
+      (isIn, exit) => Effect.sync(() => isIn && Exit.isFailure(exit) && leave(gates))
+    )
+  })
+
+/** Says whether everything that is sent from now on says so, with {@link spending}. */
+export const exact = (isExact: boolean): Effect.Effect<void> =>
+  FiberRef.getWith(current, (gate) =>
+    Effect.sync(() => {
+      for (const one of chain(gate)) one.isExact = isExact
+    })
+  )
+
+/** How long an answer is awaited, and what follows it, by somebody who wants to stop: in real time, whatever the program's clock is. */
+const longest = Duration.seconds(15)
+
+const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+
+const stop = (gate: Gate, fiber: Fiber.RuntimeFiber<unknown, unknown>, grace: Duration.Duration): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    gate.isShut = true
+    const wait = gate.spent > 0 ? longest : gate.isExact ? Duration.zero : grace
+    const interrupt = Effect.asVoid(Fiber.interrupt(fiber))
+    return Duration.equals(wait, Duration.zero)
+      ? interrupt
+      : Effect.raceFirst(Fiber.await(fiber), Deferred.await(gate.quiet)).pipe(
+          Effect.interruptible,
+          Effect.timeoutOption(wait),
+          Effect.withClock(liveClock),
+          Effect.zipRight(interrupt)
+        )
+  })
+
+export interface Options<E> {
+  /** What makes the wait interruptible. */
+  readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** How long it may take. What has been sent by then is awaited all the same. */
+  readonly timeLimit?: { readonly after: Duration.Duration; readonly onTimeout: () => E } | undefined
+  /** How long an effect that does not say when it sends something may go on after an interruption, in real time. */
+  readonly grace?: Duration.Duration | undefined
+}
+
+/** Runs an effect so that what it spends is not lost. To be used where nothing can be interrupted: the result is there even after an interruption. */
+export const unbroken = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options<E>): Effect.Effect<A, E, R> =>
+  FiberRef.getWith(current, (outer) => {
+    const gate: Gate = {
+      outer,
+      spent: 0,
+      isShut: false,
+      isExact: outer?.isExact ?? false,
+      quiet: Deferred.unsafeMake<void>(FiberId.none)
+    }
+    const { grace = Duration.zero, restore, timeLimit } = options
+    return Effect.flatMap(
+      Effect.forkDaemon(Effect.interruptible(Effect.locally(effect, current, gate))),
+      (fiber): Effect.Effect<A, E> => {
+        const ended = Effect.flatten(Fiber.await(fiber))
+        const waited =
+          timeLimit === undefined || !Duration.isFinite(timeLimit.after)
+            ? Effect.asSome(Fiber.await(fiber))
+            : Effect.timeoutOption(Fiber.await(fiber), timeLimit.after)
+        return Effect.matchCauseEffect(restore(waited), {
+          onFailure: () => Effect.zipRight(stop(gate, fiber, grace), ended),
+          onSuccess: Option.match({
+            onSome: (exit) => exit,
+            onNone: () =>
+              Effect.zipRight(
+                stop(gate, fiber, Duration.zero),
+                Effect.flatMap(Fiber.await(fiber), (exit) =>
+                  Exit.isInterrupted(exit) && timeLimit !== undefined ? Effect.fail(timeLimit.onTimeout()) : exit
+                )
+              )
+          })
+        })
+      }
+    )
+  }).pipe(Effect.uninterruptible)
+
+/** Whether refresh tokens must not be spent: somebody else may hold newer ones, and he cannot be asked. */
+export const withoutRefreshTokens: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)

@@ -1,0 +1,503 @@
+/** Tokens that outlive their credentials: what is stored, what is never lost, and what happens if the store fails. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import * as Credentials from "../src/Credentials.ts"
+import { RefreshError, type RefreshErrorReason, RevocationError } from "../src/CredentialsError.ts"
+import * as Provider from "../src/Provider.ts"
+import * as Token from "../src/Token.ts"
+import * as TokenStore from "../src/TokenStore.ts"
+import { counting, show } from "./support/engine.ts"
+import * as FailingStore from "./support/failingStore.ts"
+
+const key = "me"
+const first: Provider.Need = { previous: Option.none(), validFor: Duration.zero, interaction: "allowed" }
+
+const refused = (reason: RefreshErrorReason) => new RefreshError({ provider: "Server", reason })
+const forbidden = refused({ _tag: "Interaction", kind: "Forbidden" })
+
+const reasonOf = (exit: Exit.Exit<unknown, RefreshError>): string =>
+  Exit.isFailure(exit)
+    ? Option.match(Cause.failureOption(exit.cause), { onNone: () => "no failure", onSome: ({ reason }) => reason._tag })
+    : "success"
+
+interface ServerOptions {
+  /** Whether the first token takes a login by a person; refresh tokens never do. */
+  readonly login?: Effect.Effect<void, RefreshError>
+  readonly lifetime?: number
+  readonly refreshToken?: boolean
+}
+
+/** A server that rotates refresh tokens and remembers which were spent. */
+const serverOf = (options: ServerOptions = {}) => {
+  const self = {
+    issued: 0,
+    logins: 0,
+    spent: [] as Array<string>,
+    valid: undefined as string | undefined,
+    revoked: [] as Array<string>,
+    reused: 0
+  }
+  const issue = Effect.map(DateTime.now, (issuedAt) => {
+    const n = ++self.issued
+    self.valid = `r${n}`
+    return Token.make({
+      accessToken: Redacted.make(`t${n}`),
+      issuedAt,
+      expiresAt: Option.some(DateTime.add(issuedAt, { seconds: options.lifetime ?? 600 })),
+      refreshToken: options.refreshToken === false ? Option.none() : Option.some(Redacted.make(`r${n}`))
+    })
+  })
+  const provider = Provider.make({
+    name: "Server",
+    acquire: (need) => {
+      if (options.login === undefined) return issue
+      if (need.interaction === "forbidden") return forbidden
+      return Effect.zipRight(Effect.sync(() => self.logins++).pipe(Effect.zipRight(options.login)), issue)
+    },
+    revoke: (held) => Effect.sync(() => void self.revoked.push(...held.map(show)))
+  }).pipe(
+    Provider.refreshable((refreshToken) =>
+      Effect.suspend(() => {
+        const offered = Redacted.value(refreshToken)
+        self.spent.push(offered)
+        if (offered === self.valid) return issue
+        self.reused++
+        return refused({ _tag: "Rejected", code: "invalid_grant", status: 400 })
+      })
+    )
+  )
+  return Object.assign(self, { provider })
+}
+
+const restarted = <R>(provider: Provider.Provider<R>) =>
+  Effect.scoped(Effect.flatMap(Credentials.make(provider), (credentials) => credentials.token))
+
+describe("Provider.persisted, whose token it is", () => {
+  it.scoped("what is stored is renewed, never an older refresh token from memory (S146)", () =>
+    Effect.gen(function* () {
+      const server = serverOf()
+      const provider = Provider.persisted(server.provider, key)
+      const old = yield* provider.acquire(first)
+      yield* TestClock.adjust("600 seconds")
+      yield* provider.acquire({ ...first, previous: Option.some(old) })
+      yield* TestClock.adjust("600 seconds")
+      assert.strictEqual(show(yield* provider.acquire({ ...first, previous: Option.some(old) })), "t3")
+      assert.deepStrictEqual(server.spent, ["r1", "r2"])
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.effect("who is refused takes the newer token that somebody stored meanwhile, and deletes nothing (S147)", () =>
+    Effect.gen(function* () {
+      const store = FailingStore.make()
+      const winner = Token.make({
+        accessToken: Redacted.make("winner"),
+        issuedAt: DateTime.unsafeMake(1),
+        refreshToken: Option.some(Redacted.make("rw"))
+      })
+      store.poke(
+        key,
+        Token.make({ ...winner, accessToken: Redacted.make(""), refreshToken: Option.some(Redacted.make("r0")) })
+      )
+      const needs: Array<string> = []
+      for (const reason of [
+        { _tag: "Rejected", code: "invalid_grant", status: 400 },
+        { _tag: "ReauthenticationRequired", subtype: "invalid_rapt" }
+      ] as const) {
+        const provider = Provider.make({
+          name: "Loser",
+          acquire: () =>
+            Effect.suspend(() => {
+              needs.push(reason._tag)
+              store.poke(key, winner)
+              return refused(reason)
+            })
+        }).pipe(Provider.persisted(key))
+        store.poke(key, { ...winner, accessToken: Redacted.make(""), refreshToken: Option.some(Redacted.make("r0")) })
+        assert.strictEqual(show(yield* Effect.provide(provider.acquire(first), store.layer)), "winner")
+        assert.isTrue(Option.isSome(store.peek(key)))
+      }
+      assert.strictEqual(needs.length, 2)
+    })
+  )
+
+  it.effect("a refusal that is meant is passed on, after one look, and what is stored stays", () =>
+    Effect.gen(function* () {
+      const store = FailingStore.make()
+      const server = serverOf({ login: Effect.void })
+      const stored = Token.make({
+        accessToken: Redacted.make(""),
+        issuedAt: DateTime.unsafeMake(0),
+        refreshToken: Option.some(Redacted.make("dead"))
+      })
+      store.poke(key, stored)
+      const provider = Provider.persisted(server.provider, key)
+      const need = { ...first, interaction: "forbidden" as const }
+      const exit = yield* Effect.exit(Effect.provide(provider.acquire(need), store.layer))
+      assert.strictEqual(reasonOf(exit), "Interaction")
+      assert.deepStrictEqual(server.spent, ["dead"])
+      assert.deepStrictEqual(store.peek(key), Option.some(stored))
+    })
+  )
+
+  it("other settings mean another key, so that a changed configuration starts fresh (S161)", () => {
+    const base = { tokenEndpoint: "https://id.test/token", clientId: "a" }
+    const make = (options: Partial<Provider.GrantOptions>, subject?: string) =>
+      Provider.fromEndpoint("P", { ...base, ...options } as Provider.GrantOptions, () => Effect.never, { subject })
+    const keys = [
+      make({}),
+      make({ tokenEndpoint: "https://other.test/token" } as Partial<Provider.GrantOptions>),
+      make({ clientId: "b" } as Partial<Provider.GrantOptions>),
+      make({ scope: ["read"] }),
+      make({ scope: ["read", "write"] }),
+      make({ audience: "x" }),
+      make({ resource: ["https://x.test"] }),
+      make({}, "ada")
+    ].map((provider) => Option.getOrThrow(provider.key))
+    assert.strictEqual(new Set(keys).size, keys.length)
+    assert.deepStrictEqual(make({ scope: ["a", "b"] }).key, make({ scope: ["b", "a"] }).key)
+  })
+})
+
+describe("Provider.persisted without access tokens", () => {
+  it.effect("stores what came with a refresh token without its access token, and every restart renews", () =>
+    Effect.gen(function* () {
+      const store = FailingStore.make()
+      const server = serverOf()
+      const whole = Provider.persisted(server.provider, { key })
+      const provider = Provider.persisted(server.provider, { key, persistAccessToken: false })
+      assert.strictEqual(show(yield* Effect.provide(restarted(whole), store.layer)), "t1")
+      assert.strictEqual(show(Option.getOrThrow(store.peek(key))), "t1")
+      assert.strictEqual(show(yield* Effect.provide(restarted(provider), store.layer)), "t1")
+      assert.strictEqual(show(Option.getOrThrow(store.peek(key))), "")
+      assert.strictEqual(show(yield* Effect.provide(restarted(provider), store.layer)), "t2")
+      assert.strictEqual(show(Option.getOrThrow(store.peek(key))), "")
+      assert.deepStrictEqual(server.spent, ["r1"])
+    })
+  )
+
+  it.effect("stores nothing of a token that has no refresh token, and removes the one that was there", () =>
+    Effect.gen(function* () {
+      const store = FailingStore.make()
+      const server = serverOf({ refreshToken: false, lifetime: 60 })
+      yield* Effect.provide(restarted(Provider.persisted(server.provider, key)), store.layer)
+      yield* TestClock.adjust("1 minute")
+      const provider = Provider.persisted(server.provider, { key, persistAccessToken: false })
+      assert.strictEqual(show(yield* Effect.provide(restarted(provider), store.layer)), "t2")
+      assert.isTrue(Option.isNone(store.peek(key)))
+    })
+  )
+})
+
+describe("Provider.persisted and a person", () => {
+  const terminal = (server: ReturnType<typeof serverOf>, where = key) =>
+    Credentials.make(Provider.persisted(server.provider, where))
+
+  it.scoped("nobody holds the lock while a person is asked", () =>
+    Effect.gen(function* () {
+      const server = serverOf({ login: Effect.never })
+      const credentials = yield* terminal(server)
+      yield* Effect.fork(credentials.token)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(server.logins, 1)
+      const store = yield* TokenStore.TokenStore
+      const free = yield* Effect.fork(store.transaction(key, Effect.succeed))
+      yield* TestClock.adjust("1 second")
+      assert.isNotNull(free.unsafePoll())
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("two terminals, one login: the token that the one stores ends the login of the other", () =>
+    Effect.gen(function* () {
+      const person = yield* Deferred.make<void>()
+      let asked = 0
+      const server = serverOf({ login: Effect.suspend(() => (++asked === 1 ? Deferred.await(person) : Effect.never)) })
+      const [one, other] = yield* Effect.all([terminal(server), terminal(server)])
+      const callers = yield* Effect.fork(Effect.all([one.token, other.token], { concurrency: 2 }))
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(asked, 2)
+      yield* Deferred.succeed(person, undefined)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual((yield* Fiber.join(callers)).map(show), ["t1", "t1"])
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("a login under another key changes nothing", () =>
+    Effect.gen(function* () {
+      const server = serverOf({ login: Effect.never })
+      const waiting = yield* Effect.flatMap(terminal(server), ({ token }) => Effect.fork(token))
+      yield* TestClock.adjust("5 seconds")
+      yield* Effect.flatMap(terminal(serverOf(), "other"), ({ token }) => token)
+      yield* TestClock.adjust("5 seconds")
+      assert.isNull(waiting.unsafePoll())
+      yield* Fiber.interruptFork(waiting)
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("after a dead refresh token a person is asked, and no refresh token is spent without the lock", () =>
+    Effect.gen(function* () {
+      const server = serverOf({ login: Effect.void })
+      const credentials = yield* terminal(server)
+      yield* credentials.token
+      server.valid = undefined
+      yield* TestClock.adjust("600 seconds")
+      assert.strictEqual(show(yield* credentials.token), "t2")
+      assert.deepStrictEqual([server.spent, server.logins], [["r1"], 2])
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+})
+
+describe("Provider.persisted when the store fails", () => {
+  const logged = () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel.label} ${String(message)}`))
+    return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
+  }
+
+  it.scoped("a rotated refresh token that cannot be stored is used, told of, tried again and stored (S150)", () => {
+    const store = FailingStore.make()
+    const { layer, lines } = logged()
+    return Effect.gen(function* () {
+      const server = serverOf()
+      const credentials = yield* Credentials.make(Provider.persisted(server.provider, key))
+      yield* credentials.token
+      yield* TestClock.adjust("600 seconds")
+      store.writing = "Unavailable"
+      assert.strictEqual(show(yield* credentials.token), "t2")
+      assert.strictEqual(show(Option.getOrThrow(store.peek(key))), "t1")
+      assert.isTrue(
+        lines.some((line) => line.startsWith("ERROR") && line.includes("Unavailable")),
+        lines.join("\n")
+      )
+      yield* TestClock.adjust("600 seconds")
+      assert.strictEqual(show(yield* credentials.token), "t3")
+      const before = store.writes()
+      yield* TestClock.adjust("10 minutes")
+      assert.isBelow(store.writes() - before, 20, "it is not tried without a pause")
+      store.writing = undefined
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(
+        Option.map(store.peek(key), (token) => Number(show(token).slice(1)) >= 3).pipe(Option.getOrNull),
+        true
+      )
+      assert.strictEqual(server.reused, 0)
+      assert.notInclude(lines.join(), "r2")
+    }).pipe(Effect.provide(Layer.merge(store.layer, layer)))
+  })
+
+  it.scoped("PersistFailed is an event", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      const credentials = yield* Credentials.make(Provider.persisted(serverOf().provider, key))
+      const event = yield* Effect.fork(
+        Stream.runHead(Stream.filter(credentials.events, ({ _tag }) => _tag === "PersistFailed"))
+      )
+      yield* TestClock.adjust(0)
+      store.writing = "Permissions"
+      yield* credentials.token
+      const told = Option.getOrThrow(yield* Fiber.join(event))
+      assert.strictEqual(told._tag === "PersistFailed" ? told.error.reason : "", "Permissions")
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.effect("what could not be stored is stored when the layer closes, if that is possible by then", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      store.writing = "Unavailable"
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const credentials = yield* Credentials.make(Provider.persisted(serverOf().provider, key))
+          yield* credentials.token
+          store.writing = undefined
+        })
+      )
+      assert.strictEqual(Option.map(store.peek(key), show).pipe(Option.getOrNull), "t1")
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.scoped("what was forgotten is not stored any more", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      const credentials = yield* Credentials.make(Provider.persisted(serverOf().provider, key))
+      store.writing = "Unavailable"
+      yield* credentials.token
+      store.writing = undefined
+      yield* credentials.forget
+      yield* TestClock.adjust("5 minutes")
+      assert.isTrue(Option.isNone(store.peek(key)))
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.scoped("what somebody else stored after the failure is not overwritten by an older token", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      const credentials = yield* Credentials.make(Provider.persisted(serverOf().provider, key))
+      yield* credentials.token
+      yield* TestClock.adjust("600 seconds")
+      store.writing = "Unavailable"
+      yield* credentials.token
+      store.poke(
+        key,
+        Token.make({
+          accessToken: Redacted.make("newer"),
+          issuedAt: DateTime.addDuration(yield* DateTime.now, "1 second")
+        })
+      )
+      store.writing = undefined
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(Option.map(store.peek(key), show).pipe(Option.getOrNull), "newer")
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.scoped("a first token is obtained without the store, with one warning (S168)", () => {
+    const store = FailingStore.make()
+    const { layer, lines } = logged()
+    return Effect.gen(function* () {
+      for (const reason of ["Unavailable", "Permissions", "Corrupt", "NewerVersion"] as const) {
+        store.reading = reason
+        const server = serverOf({ login: Effect.void, lifetime: 60 })
+        const credentials = yield* Credentials.make(Provider.persisted(server.provider, reason))
+        assert.strictEqual(show(yield* credentials.token), "t1")
+        yield* TestClock.adjust("1 minute")
+        // Nobody else can have this refresh token.
+        assert.strictEqual(show(yield* credentials.token), "t2")
+        assert.deepStrictEqual(server.spent, ["r1"])
+        assert.strictEqual(lines.filter((line) => line.startsWith("WARN") && line.includes("going on")).length, 1)
+        lines.length = 0
+      }
+    }).pipe(Effect.provide(Layer.merge(store.layer, layer)))
+  })
+
+  it.scoped("a refresh token that others may have spent is not spent without the lock (S156)", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      for (const reason of ["Unavailable", "LockTimeout"] as const) {
+        store.reading = undefined
+        const server = serverOf()
+        const credentials = yield* Credentials.make(Provider.persisted(server.provider, reason))
+        yield* credentials.token
+        store.reading = reason
+        yield* TestClock.adjust("590 seconds")
+        assert.strictEqual(show(yield* credentials.token), "t1", "what is valid is used")
+        yield* TestClock.adjust("10 seconds")
+        const exit = yield* Effect.exit(credentials.token)
+        assert.strictEqual(reasonOf(exit), "Store")
+        assert.deepStrictEqual(server.spent, [])
+        store.reading = undefined
+        const later = yield* Effect.fork(credentials.token)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(show(yield* Fiber.join(later)), "t2")
+      }
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.effect("nothing is obtained without the lock while somebody else has it", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      store.reading = "LockTimeout"
+      const server = serverOf()
+      const exit = yield* Effect.exit(Provider.persisted(server.provider, key).acquire(first))
+      assert.strictEqual(reasonOf(exit), "Store")
+      assert.strictEqual(server.issued, 0)
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.scoped("on request a failing store fails, and still no refresh token is lost", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      const server = serverOf()
+      const credentials = yield* Credentials.make(Provider.persisted(server.provider, { key, onStoreFailure: "fail" }))
+      yield* credentials.token
+      yield* TestClock.adjust("600 seconds")
+      store.writing = "Unavailable"
+      assert.strictEqual(reasonOf(yield* Effect.exit(credentials.token)), "Store")
+      store.writing = undefined
+      const later = yield* Effect.fork(credentials.token)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(show(yield* Fiber.join(later)), "t2")
+      assert.strictEqual(Option.map(store.peek(key), show).pipe(Option.getOrNull), "t2")
+      assert.strictEqual(server.reused, 0)
+    }).pipe(Effect.provide(store.layer))
+  })
+})
+
+describe("the end of persisted credentials", () => {
+  it.scoped("a fresh process revokes what is stored, and removes it", () =>
+    Effect.gen(function* () {
+      const store = yield* TokenStore.TokenStore
+      const server = serverOf()
+      const provider = Provider.persisted(server.provider, key)
+      yield* restarted(provider)
+      const credentials = yield* Credentials.make(provider)
+      yield* credentials.revoke
+      assert.deepStrictEqual(server.revoked, ["t1"])
+      assert.deepStrictEqual(yield* store.list, [])
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  const unrevocable = (options?: Provider.PersistedOptions) =>
+    Provider.persisted(
+      {
+        ...counting({ lifetime: 600 }).provider,
+        revoke: () => new RevocationError({ provider: "Counting", reason: { _tag: "Unavailable", status: 503 } })
+      },
+      { key, ...options }
+    )
+
+  it.scoped("a revocation that failed is reported, and the token is gone all the same", () =>
+    Effect.gen(function* () {
+      const store = yield* TokenStore.TokenStore
+      const credentials = yield* Credentials.make(unrevocable())
+      yield* credentials.token
+      assert.strictEqual((yield* Effect.flip(credentials.revoke))._tag, "RevocationError")
+      assert.deepStrictEqual(yield* store.list, [])
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("on request it stays, so that it can be revoked later", () =>
+    Effect.gen(function* () {
+      const store = yield* TokenStore.TokenStore
+      const credentials = yield* Credentials.make(unrevocable({ keepUnrevoked: true }))
+      yield* credentials.token
+      assert.strictEqual((yield* Effect.flip(credentials.revoke))._tag, "RevocationError")
+      assert.deepStrictEqual(yield* store.list, [key])
+      assert.isTrue(Option.isNone(yield* credentials.current))
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
+  it.scoped("a store that fails does not keep the server from being told", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      const server = serverOf()
+      const credentials = yield* Credentials.make(Provider.persisted(server.provider, key))
+      yield* credentials.token
+      store.reading = "LockTimeout"
+      assert.strictEqual((yield* Effect.flip(credentials.revoke))._tag, "TokenStoreError")
+      assert.deepStrictEqual(server.revoked, ["t1"])
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.scoped("a logout that is interrupted while the server is told removes what is stored", () =>
+    Effect.gen(function* () {
+      const store = yield* TokenStore.TokenStore
+      const provider = Provider.persisted({ ...serverOf().provider, revoke: () => Effect.never }, key)
+      const credentials = yield* Credentials.make(provider)
+      yield* credentials.token
+      const revoking = yield* Effect.fork(credentials.revoke)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(revoking)
+      assert.deepStrictEqual(yield* store.list, [])
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+})
