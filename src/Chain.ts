@@ -285,7 +285,7 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
       acquire: (need) => Effect.suspend(() => (winner === undefined ? search(need) : ask(winner, need))),
       authorization: first.provider.authorization,
       timeLimit: candidates.map(({ provider }) => provider.timeLimit).reduce((sum, limit) => Duration.sum(sum, limit)),
-      revoke: (token) => Effect.suspend(() => winner?.provider.revoke(token) ?? Effect.void),
+      revoke: (held) => Effect.suspend(() => winner?.provider.revoke(held) ?? Effect.void),
       forget: Effect.forEach(candidates, ({ provider }) => Effect.exit(provider.forget)).pipe(
         Effect.tap(() => Effect.sync(() => void (winner = undefined))),
         Effect.flatMap((exits) => Effect.forEach(exits, (exit) => exit, { discard: true }))

@@ -193,7 +193,7 @@ describe("ready links", () => {
       const token = yield* chain.acquire(first)
       const updates = yield* Stream.runCollect(chain.updates)
       assert.deepStrictEqual([...updates].map(show), ["Two"])
-      yield* chain.revoke(token)
+      yield* chain.revoke([token])
       assert.deepStrictEqual(told, ["Two"])
     })
   )
