@@ -160,7 +160,8 @@ const decide = (links: ReadonlyArray<Link>): Effect.Effect<Decision> =>
           ? error
           : new MissingCredentials({
               provider: `${missing.provider} or ${error.provider}`,
-              missing: [...missing.missing, ...error.missing]
+              missing: [...missing.missing, ...error.missing],
+              ...(error.sources === undefined ? {} : { sources: error.sources })
             })
     }
     const error = candidates.length === 0 ? Option.fromNullable(missing) : Option.none()

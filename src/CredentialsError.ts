@@ -34,11 +34,17 @@ const MissingBase: TaggedErrorClass<
   {
     readonly provider: string
     readonly missing: ReadonlyArray<string>
+    readonly sources?: ReadonlyArray<string> | undefined
   }
-> = TaggedError("MissingCredentials", { provider: Schema.String, missing: Schema.Array(Schema.String) })
+> = TaggedError("MissingCredentials", {
+  provider: Schema.String,
+  missing: Schema.Array(Schema.String),
+  sources: Schema.optional(Schema.Array(Schema.String))
+})
 
 /**
- * None of a provider's settings are present. A chain of providers goes on to the next one.
+ * None of a provider's settings are present. A chain of providers goes on to the next one. `sources` names where they were looked for,
+ * if that was not the environment alone.
  *
  * @example
  * ```ts
@@ -55,7 +61,8 @@ const MissingBase: TaggedErrorClass<
 export class MissingCredentials extends MissingBase {
   /** One sentence: what happened and what to do. */
   override get message(): string {
-    return `${this.provider} is not configured: set ${list(this.missing)}`
+    const where = this.sources === undefined ? "" : ` (looked for in ${list(this.sources)})`
+    return `${this.provider} is not configured: set ${list(this.missing)}${where}`
   }
 }
 
@@ -66,15 +73,22 @@ const PartialBase: TaggedErrorClass<
     readonly provider: string
     readonly present: ReadonlyArray<string>
     readonly missing: ReadonlyArray<string>
+    readonly source?: string | undefined
+    readonly elsewhere?: ReadonlyArray<{ readonly source: string; readonly present: ReadonlyArray<string> }> | undefined
   }
 > = TaggedError("PartialCredentials", {
   provider: Schema.String,
   present: Schema.Array(Schema.String),
-  missing: Schema.Array(Schema.String)
+  missing: Schema.Array(Schema.String),
+  source: Schema.optional(Schema.String),
+  elsewhere: Schema.optional(
+    Schema.Array(Schema.Struct({ source: Schema.String, present: Schema.Array(Schema.String) }))
+  )
 })
 
 /**
- * Some, but not all, of a provider's settings are present. A chain of providers stops here: somebody meant this one.
+ * Some, but not all, of a provider's settings are present. A chain of providers stops here: somebody meant this one. Where there are several
+ * sources, `source` is the one that decided, and `elsewhere` names what only others have: it is never mixed in.
  *
  * @example
  * ```ts
@@ -92,7 +106,10 @@ export class PartialCredentials extends PartialBase {
   /** One sentence: what happened and what to do. */
   override get message(): string {
     const verb = (names: ReadonlyArray<string>) => (names.length === 1 ? "is" : "are")
-    return `${this.provider} is half configured: ${list(this.present)} ${verb(this.present)} set, ${list(this.missing)} ${verb(this.missing)} missing`
+    const where = this.source === undefined ? "" : ` in ${this.source}`
+    const others = (this.elsewhere ?? []).map(({ present, source }) => `${source} has ${list(present)}`)
+    const mixed = others.length === 0 ? "" : ` (${others.join("; ")}, but sources are never mixed)`
+    return `${this.provider} is half configured${where}: ${list(this.present)} ${verb(this.present)} set, ${list(this.missing)} ${verb(this.missing)} missing${mixed}`
   }
 }
 

@@ -26,7 +26,6 @@ import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import type * as ConfigProvider from "effect/ConfigProvider"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -52,6 +51,7 @@ import * as IdToken from "./IdToken.ts"
 import * as Settings from "./internal/settings.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Grant from "./protocol/Grant.ts"
+import * as Sources from "./Sources.ts"
 import * as Token from "./Token.ts"
 import * as TokenEndpoint from "./TokenEndpoint.ts"
 import { TokenStore } from "./TokenStore.ts"
@@ -853,7 +853,7 @@ export type Configured<A> = { readonly [Name in keyof A]: Config.Config<A[Name]>
  * A provider from configuration, which by default means environment variables. Tells settings that are absent (`MissingCredentials`) from settings that are
  * incomplete (`PartialCredentials`, naming both lists); blank counts as absent.
  *
- * **Details** – with `sources`, each is asked for the whole record, in order, and the first that has *any* of the settings decides
+ * **Details** – where there are several `Sources`, each is asked for the whole record, in order, and the first that has *any* of the settings decides
  * alone: settings of different sources are never mixed. A setting with a default (`Config.option`, `Config.withDefault`) may be absent.
  *
  * @example
@@ -874,35 +874,65 @@ export type Configured<A> = { readonly [Name in keyof A]: Config.Config<A[Name]>
 export const fromConfig = <A extends object, R>(
   name: string,
   settings: Configured<A>,
-  make: (settings: A) => Provider<R>,
-  sources?: ReadonlyArray<ConfigProvider.ConfigProvider>
-): Effect.Effect<Provider<R>, MissingCredentials | PartialCredentials | InvalidOption> => {
-  const load = (source: ConfigProvider.ConfigProvider) =>
-    Effect.gen(function* () {
-      const { found, provider } = Settings.watched(source)
-      const values: Record<string, unknown> = {}
-      const missing: Array<string> = []
-      for (const [option, config] of Object.entries<Config.Config<unknown>>(settings as any)) {
-        const value = yield* Effect.either(Effect.withConfigProvider(config, provider))
-        if (Either.isRight(value)) values[option] = value.right
-        else if (ConfigError.isMissingDataOnly(value.left)) missing.push(Settings.missingNames(value.left))
-        // The ConfigError would quote the value.
-        else
-          return yield* new InvalidOption({
-            provider: name,
-            option,
-            expected: "of the right form in the configuration"
-          })
-      }
-      if (missing.length === 0) return make(values as A)
-      return yield* found.size === 0
-        ? new MissingCredentials({ provider: name, missing })
-        : new PartialCredentials({ provider: name, present: Array.from(found), missing })
+  make: (settings: A) => Provider<R>
+): Effect.Effect<Provider<R>, MissingCredentials | PartialCredentials | InvalidOption> =>
+  Effect.gen(function* () {
+    const sources = yield* Sources.current
+    // With the environment alone there is nothing to tell about sources.
+    const isUsual = sources.length === 1 && sources[0] === Sources.environment
+    let answer = yield* ask(name, settings, sources[0])
+    for (const source of sources.slice(1)) {
+      if (answer.found.size > 0) break
+      const next = yield* ask(name, settings, source)
+      if (next.found.size > 0) answer = next
+    }
+    const { found, missing, source, values } = answer
+    if (missing.length === 0) {
+      if (!isUsual && found.size > 0) yield* Effect.logDebug(`${name}: its settings come from ${source.name}`)
+      return make(values as A)
+    }
+    if (found.size === 0) {
+      const names = sources.map(({ name }) => name)
+      return yield* new MissingCredentials({ provider: name, missing, ...(isUsual ? {} : { sources: names }) })
+    }
+    const elsewhere: Array<{ readonly source: string; readonly present: ReadonlyArray<string> }> = []
+    for (const other of sources.slice(sources.indexOf(source) + 1)) {
+      // A source that cannot be read has nothing to add to what is told anyway.
+      const answer = yield* Effect.either(ask(name, settings, other))
+      const present = Either.isRight(answer) ? Array.from(answer.right.found).filter((name) => !found.has(name)) : []
+      if (present.length > 0) elsewhere.push({ source: other.name, present })
+    }
+    return yield* new PartialCredentials({
+      provider: name,
+      present: Array.from(found),
+      missing,
+      ...(isUsual ? {} : { source: source.name }),
+      ...(elsewhere.length === 0 ? {} : { elsewhere })
     })
-  return sources === undefined || sources.length === 0
-    ? Effect.configProviderWith(load)
-    : sources.map(load).reduce((found, next) => Effect.catchTag(found, "MissingCredentials", () => next))
+  })
+
+/** What one source has of a provider's settings. */
+interface Answer {
+  readonly source: Sources.Source
+  readonly values: Readonly<Record<string, unknown>>
+  readonly found: ReadonlySet<string>
+  readonly missing: ReadonlyArray<string>
 }
+
+const ask = (name: string, settings: object, source: Sources.Source): Effect.Effect<Answer, InvalidOption> =>
+  Effect.gen(function* () {
+    const { found, provider } = Settings.watched(yield* source.configProvider)
+    const values: Record<string, unknown> = {}
+    const missing: Array<string> = []
+    for (const [option, config] of Object.entries<Config.Config<unknown>>(settings as any)) {
+      const value = yield* Effect.either(Effect.withConfigProvider(config, provider))
+      if (Either.isRight(value)) values[option] = value.right
+      else if (ConfigError.isMissingDataOnly(value.left)) missing.push(Settings.missingNames(value.left))
+      // The ConfigError would quote the value.
+      else return yield* new InvalidOption({ provider: name, option, expected: `of the right form in ${source.name}` })
+    }
+    return { source, values, found, missing }
+  })
 
 /**
  * Where the settings of a provider that offers grants are found.

@@ -15,6 +15,7 @@ import * as TestClock from "effect/TestClock"
 import * as Credentials from "../src/Credentials.ts"
 import { RefreshError, type RefreshErrorReason } from "../src/CredentialsError.ts"
 import * as Provider from "../src/Provider.ts"
+import * as Sources from "../src/Sources.ts"
 import * as Token from "../src/Token.ts"
 import * as TokenStore from "../src/TokenStore.ts"
 import { counting, show } from "./support/engine.ts"
@@ -339,10 +340,12 @@ describe("Provider.fromConfig", () => {
           ({ id, secret }) => {
             found.push(`${id}/${secret}`)
             return counting().provider
-          },
-          sources.map(environment)
+          }
         ).pipe(
           Effect.as(found),
+          Effect.provide(
+            Sources.layer(sources.map((settings, at) => Sources.explicit(settings, `source ${at}`)) as any)
+          ),
           Effect.either,
           Effect.map((result) => (result._tag === "Right" ? result.right.join() : result.left._tag))
         )

@@ -13,6 +13,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
     "AuthorizationServer.ts",
     "ClientAuthentication.ts",
     "TokenStore.ts",
+    "Sources.ts",
     "Authorization.ts",
     "IdToken.ts",
     "WorkloadIdentity.ts"
@@ -49,6 +50,7 @@ const revealing: Readonly<Record<string, string>> = {
   "DPoP.ts": "imports the key, and hashes the access token",
   "IdToken.ts": "hands the token to the verification, and hashes the access token",
   "Jwt.ts": "reads the claims",
+  "Sources.ts": "offers settings as a ConfigProvider, which knows texts only",
   "WorkloadIdentity.ts": "puts a secret in a header, and finds it in an answer",
   "internal/pkce.ts": "hashes a verifier",
   "internal/secret.ts": "says whether one is blank",
