@@ -8,6 +8,8 @@
  * origins. A request to any other origin goes out as it is, and nothing is acquired for it; so does one on which you set the header
  * yourself. The header is read again for every attempt that a retry policy of yours makes. Redirects are followed within the listed
  * origins, ten at most, by the rules of the Fetch standard; one that leads elsewhere is returned to you as the 3xx that it is.
+ * A 401 that asks for another login than the one behind the token (RFC 9470, `insufficient_user_authentication`) renews nothing and fails with `ReauthenticationRequired`, which
+ * says what the login has to be like; one that asks for another scope is yours, as every 403 is: `Challenge.refusalIn` reads it.
  *
  * **Gotchas** – the client given to it must not follow redirects by itself (`HttpClient.followRedirects` below it does, with all
  * headers). Where one did, requests fail with `CrossOriginRedirect`. Clients that fetch are told not to; where you wrap one in
@@ -60,6 +62,8 @@ import type { Authorization, Proof, Signed } from "./Authorization.ts"
 import * as Credentials from "./Credentials.ts"
 import { CrossOriginRedirect, InvalidOption, RefreshError } from "./CredentialsError.ts"
 import { expected, originOf } from "./internal/origin.ts"
+import * as Challenge from "./protocol/Challenge.ts"
+import * as TokenRequest from "./protocol/TokenRequest.ts"
 import * as Token from "./Token.ts"
 
 /**
@@ -133,7 +137,8 @@ export interface Options {
   /** How the token goes on a request. Default: what the credentials say, which is bearer nearly always. */
   readonly authorization?: Authorization | undefined
   /**
-   * Whether a 401 renews the token and sends the request once more. Never where the body cannot be sent twice. Default: true.
+   * Whether a 401 renews the token and sends the request once more. Never where the body cannot be sent twice. `false`: every 401 is returned to you, whatever
+   * it says. Default: true.
    */
   readonly retryUnauthorized?: boolean | undefined
 }
@@ -562,9 +567,7 @@ const over = <E, R>(
     }
     switch (response.status) {
       case 401:
-        return retryUnauthorized && !attempt.isReplay && isReplayable(final.body)
-          ? renewAndReplay(attempt, attempt.token, response)
-          : Effect.succeed(response)
+        return retryUnauthorized ? unauthorized(attempt, attempt.token, final, response) : Effect.succeed(response)
       case 301:
       case 302:
       case 303:
@@ -574,6 +577,36 @@ const over = <E, R>(
       default:
         return Effect.succeed(response)
     }
+  }
+
+  const unauthorized = (
+    attempt: Attempt,
+    refused: Token.Token,
+    final: HttpClientRequest.HttpClientRequest,
+    response: HttpClientResponse.HttpClientResponse
+  ): Answer => {
+    const challenge = response.headers["www-authenticate"]
+    const refusal = Option.getOrUndefined(Challenge.refusalIn(response.headers))
+    const code = Option.getOrUndefined(refusal?.error ?? Option.none())
+    // Another token of the same login would be refused as well.
+    if (refusal !== undefined && Option.isSome(refusal.stepUp)) {
+      const { acrValues, maxAge } = refusal.stepUp.value
+      const isEchoed = TokenRequest.isEchoed({ headers: [], params: [], secrets: [refused.accessToken] }, challenge!)
+      const error = new RefreshError({
+        provider: attempt.order.credentials.name,
+        reason: {
+          _tag: "ReauthenticationRequired",
+          subtype: "insufficient_user_authentication",
+          description: isEchoed ? undefined : Option.getOrUndefined(refusal.description),
+          acrValues: isEchoed ? [] : acrValues,
+          maxAge: Option.getOrUndefined(maxAge)
+        }
+      })
+      return Effect.zipRight(discard(response), error)
+    }
+    return code === "insufficient_scope" || attempt.isReplay || !isReplayable(final.body)
+      ? Effect.succeed(response)
+      : renewAndReplay(attempt, refused, response)
   }
 
   const renewAndReplay = (

@@ -25,6 +25,7 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { TaggedError, type TaggedErrorClass } from "./internal/error.ts"
+import * as Text from "./internal/text.ts"
 
 const list = (names: ReadonlyArray<string>): string => names.join(", ")
 
@@ -186,7 +187,15 @@ export type RefreshErrorReason =
       readonly kind: "Denied" | "TimedOut" | "Cancelled" | "Forbidden"
       readonly description?: string | undefined
     }
-  | { readonly _tag: "ReauthenticationRequired"; readonly subtype: string; readonly description?: string | undefined }
+  | {
+      readonly _tag: "ReauthenticationRequired"
+      readonly subtype: string
+      readonly description?: string | undefined
+      /** Of which authentication context classes one is needed, where an API said so (RFC 9470): for `acr_values` of the next login. */
+      readonly acrValues?: ReadonlyArray<string> | undefined
+      /** How long ago the login may be, where an API said so: for `max_age` of the next login. */
+      readonly maxAge?: Duration.Duration | undefined
+    }
   | { readonly _tag: "Assertion"; readonly description: string }
   | { readonly _tag: "Source"; readonly description: string; readonly isRetryable?: boolean | undefined }
   | { readonly _tag: "Ambiguous"; readonly description: string }
@@ -223,7 +232,9 @@ const Reason = Schema.Union(
   }),
   Schema.TaggedStruct("ReauthenticationRequired", {
     subtype: Schema.String,
-    description: Schema.optional(Schema.String)
+    description: Schema.optional(Schema.String),
+    acrValues: Schema.optional(Schema.Array(Schema.String)),
+    maxAge: Schema.optional(Schema.DurationFromMillis)
   }),
   describedBy("Assertion"),
   Schema.TaggedStruct("Source", { description: Schema.String, isRetryable: Schema.optional(Schema.Boolean) }),
@@ -261,7 +272,7 @@ const explain = (reason: RefreshErrorReason): string => {
             reason.kind === "Denied" ? "denied" : reason.kind === "Cancelled" ? "cancelled" : "not completed in time"
           }${because(reason.description)}; start it again`
     case "ReauthenticationRequired":
-      return `the login has to be done again: ${reason.subtype}${because(reason.description)}`
+      return `the login has to be done again: ${reason.subtype}${because(reason.description)}${stepUp(reason)}`
     case "Assertion":
       return `the client's own proof could not be made: ${reason.description}; check the key`
     case "Source":
@@ -269,6 +280,15 @@ const explain = (reason: RefreshErrorReason): string => {
     case "Ambiguous":
       return `the answer to something that can be spent only once was lost (${reason.description}); it may have been spent, log in again if the next attempt is refused`
   }
+}
+
+const stepUp = (reason: Extract<RefreshErrorReason, { _tag: "ReauthenticationRequired" }>): string => {
+  const { acrValues = [], maxAge } = reason
+  const asked = [
+    ...(acrValues.length === 0 ? [] : [`acr_values "${Text.printable(acrValues.join(" "), 256)}"`]),
+    ...(maxAge === undefined ? [] : [`max_age ${Duration.toSeconds(maxAge)}`])
+  ]
+  return asked.length === 0 ? "" : `; ask for it with ${asked.join(" and ")}`
 }
 
 const advice = (code: string): string => {

@@ -21,6 +21,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -33,6 +34,7 @@ import * as AuthenticatedHttpClient from "../src/AuthenticatedHttpClient.ts"
 import * as Authorization from "../src/Authorization.ts"
 import * as Credentials from "../src/Credentials.ts"
 import { CrossOriginRedirect, InvalidOption, RefreshError } from "../src/CredentialsError.ts"
+import * as Challenge from "../src/protocol/Challenge.ts"
 import { fakeCredentials, tokenOf } from "./support/credentials.ts"
 
 const api = "https://api.example.com"
@@ -479,6 +481,99 @@ describe("failures", () => {
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(credentials.count, { token: 1, renew: 0, flights: 0 })
+    })
+  )
+})
+
+describe("what a 401 says", () => {
+  const challenged = (challenge: string, status = 401) =>
+    new Response("no", { status, headers: { "www-authenticate": challenge } })
+  const stepUp = `Bearer error="insufficient_user_authentication", error_description="A fresh login is needed", acr_values="mfa phr", max_age=300`
+
+  it.effect("another login is needed (RFC 9470): nothing is renewed, and the error says what it has to be like", () =>
+    Effect.gen(function* () {
+      const { client, seen } = answering(challenged(stepUp))
+      const credentials = fakeCredentials()
+      const error = yield* Effect.flip(over(client, credentials).get(me))
+      assert.instanceOf(error, RefreshError)
+      assert.deepStrictEqual(error.reason, {
+        _tag: "ReauthenticationRequired",
+        subtype: "insufficient_user_authentication",
+        description: "A fresh login is needed",
+        acrValues: ["mfa", "phr"],
+        maxAge: Duration.seconds(300)
+      })
+      assert.strictEqual(
+        error.message,
+        `Fake: the login has to be done again: insufficient_user_authentication (A fresh login is needed); ask for it with acr_values "mfa phr" and max_age 300`
+      )
+      assert.isFalse(error.isRetryable)
+      assert.deepStrictEqual([seen.length, credentials.count.renew], [1, 0])
+      const json = JSON.parse(JSON.stringify(Schema.encodeSync(RefreshError)(error)))
+      assert.deepStrictEqual(Schema.decodeUnknownSync(RefreshError)(json).reason, error.reason)
+    })
+  )
+
+  it.effect("it says so too where the body cannot be sent twice, and after a renewal", () =>
+    Effect.gen(function* () {
+      const body = HttpBody.stream(Stream.make(new Uint8Array(1)))
+      const first = answering(challenged(stepUp))
+      const error = yield* Effect.flip(over(first.client, fakeCredentials()).post(me, { body }))
+      assert.strictEqual(error._tag, "RefreshError")
+      const second = answering(unauthorized(), challenged(stepUp))
+      const credentials = fakeCredentials()
+      assert.strictEqual((yield* Effect.flip(over(second.client, credentials).get(me)))._tag, "RefreshError")
+      assert.strictEqual(credentials.count.renew, 1)
+    })
+  )
+
+  it.effect("who wants every 401 gets this one as well", () =>
+    Effect.gen(function* () {
+      const { client } = answering(challenged(stepUp))
+      const response = yield* over(client, fakeCredentials(), { retryUnauthorized: false }).get(me)
+      assert.strictEqual(response.status, 401)
+    })
+  )
+
+  it.effect.each([401, 403])("another scope is needed: the %i is returned, nothing is renewed (S292)", (status) =>
+    Effect.gen(function* () {
+      const { client, seen } = answering(challenged(`Bearer error="insufficient_scope", scope="admin"`, status))
+      const credentials = fakeCredentials()
+      const response = yield* over(client, credentials).get(me)
+      assert.deepStrictEqual([response.status, yield* response.text], [status, "no"])
+      assert.deepStrictEqual([seen.length, credentials.count.renew], [1, 0])
+      assert.deepStrictEqual(Option.getOrThrow(Challenge.refusalIn(response.headers)).scope, ["admin"])
+    })
+  )
+
+  it.effect.each([
+    "Bearer",
+    `Bearer error="invalid_token"`,
+    `Bearer error="token_expired"`,
+    `Basic realm="insufficient_scope"`,
+    `Negotiate error="insufficient_user_authentication"`,
+    `Bearer error="invalid_token", error_description="insufficient_user_authentication"`,
+    `Bearer error="invalid_token", DPoP error="insufficient_scope"`,
+    `"`,
+    ""
+  ])("%j is a token that is not valid: it is renewed once", (challenge) =>
+    Effect.gen(function* () {
+      const { client, sent } = answering(challenged(challenge), new Response("hello"))
+      assert.strictEqual((yield* over(client, fakeCredentials()).get(me)).status, 200)
+      assert.deepStrictEqual(sent(), ["Bearer t1", "Bearer t2"])
+    })
+  )
+
+  it.effect("a challenge that quotes the token is not repeated", () =>
+    Effect.gen(function* () {
+      const { client } = answering((request) =>
+        challenged(
+          `Bearer error="insufficient_user_authentication", error_description="seen ${request.headers["authorization"]}", acr_values="canary-s3cret-1"`
+        )
+      )
+      const error = yield* Effect.flip(over(client, fakeCredentials({ prefix: "canary-s3cret-" })).get(me))
+      assert.strictEqual(error._tag, "RefreshError")
+      assert.notInclude(inspect(error, { depth: 9 }) + error.message + JSON.stringify(error), "canary-s3cret")
     })
   )
 })

@@ -222,3 +222,25 @@ const refusal = (scheme: Refusal["scheme"], params: Challenge["params"]): Refusa
     )
   }
 }
+
+/**
+ * What a response says is wrong: the first of its Bearer and DPoP challenges that has a code. None where it says nothing of that kind.
+ *
+ * **When to use** – on a 403, to learn which scope is missing (`insufficient_scope`). With fetch pass `Object.fromEntries(response.headers)`.
+ *
+ * @example
+ * ```ts
+ * import * as Challenge from "effect-credentials/Challenge"
+ * import { Option } from "effect"
+ *
+ * const headers = { "www-authenticate": `Bearer error="insufficient_scope", scope="admin"` }
+ * console.log(Option.getOrThrow(Challenge.refusalIn(headers)).scope)
+ * // [ 'admin' ]
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc6750#section-3.1>
+ * @category decoding
+ * @since 0.1.0
+ */
+export const refusalIn = (headers: Readonly<Record<string, string | undefined>>): Option.Option<Refusal> =>
+  Option.fromNullable(refusals(headers["www-authenticate"]).find(({ error }) => Option.isSome(error)))

@@ -286,3 +286,15 @@ describe("refusals", () => {
     expect(Option.getOrThrow(description)).toHaveLength(256)
   })
 })
+
+describe("Challenge.refusalIn", () => {
+  it("is the first challenge with a code", () => {
+    const challenge = `Bearer realm="x", Basic error="no", DPoP error="invalid_token", Bearer error="insufficient_scope"`
+    const refusal = Option.getOrThrow(Challenge.refusalIn({ "www-authenticate": challenge }))
+    expect([refusal.scheme, refusal.error]).toEqual(["dpop", Option.some("invalid_token")])
+  })
+
+  it.each([{}, { "www-authenticate": undefined }, { "www-authenticate": "Bearer" }])("is none in %j", (headers) => {
+    expect(Challenge.refusalIn(headers)).toEqual(Option.none())
+  })
+})
