@@ -10,6 +10,7 @@ interface Process {
   readonly getBuiltinModule?: ((name: string) => unknown) | undefined
   readonly platform?: string | undefined
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
+  readonly getuid?: (() => number) | undefined
 }
 
 const process = (): Process | undefined => (globalThis as { readonly process?: Process }).process
@@ -87,3 +88,67 @@ export interface ChildProcess {
 }
 
 export const childProcess: Effect.Effect<ChildProcess, string> = builtin<ChildProcess>("child_process")
+
+/** What the system knows about a file. */
+export interface Stats {
+  readonly size: number
+  readonly mtimeMs: number
+  readonly ino: number
+  readonly uid: number
+  readonly gid: number
+  readonly mode: number
+  readonly isFile: () => boolean
+  readonly isDirectory: () => boolean
+  readonly isSymbolicLink: () => boolean
+}
+
+/** An open file. */
+export interface FileHandle {
+  readonly read: (into: Uint8Array, offset: number, length: number) => Promise<{ readonly bytesRead: number }>
+  readonly write: (from: Uint8Array, offset: number, length: number) => Promise<{ readonly bytesWritten: number }>
+  readonly stat: () => Promise<Stats>
+  readonly chmod: (mode: number) => Promise<void>
+  readonly chown: (uid: number, gid: number) => Promise<void>
+  readonly sync: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** Watches a directory until it is closed. */
+export interface Watcher {
+  readonly on: (event: "error", listener: (error: unknown) => void) => unknown
+  readonly close: () => void
+}
+
+/** Files. */
+export interface Files {
+  readonly constants: Readonly<Record<string, number | undefined>>
+  readonly watch: (
+    path: string,
+    options: { readonly persistent: false },
+    listener: (event: string, name: string | null) => void
+  ) => Watcher
+  readonly promises: {
+    readonly open: (path: string, flags: number, mode?: number) => Promise<FileHandle>
+    readonly lstat: (path: string) => Promise<Stats>
+    readonly readdir: (path: string) => Promise<ReadonlyArray<string>>
+    readonly mkdir: (path: string, options: { readonly mode: number }) => Promise<unknown>
+    readonly rmdir: (path: string) => Promise<void>
+    readonly lchown: (path: string, uid: number, gid: number) => Promise<void>
+    readonly rename: (from: string, to: string) => Promise<void>
+    readonly link: (from: string, to: string) => Promise<void>
+    readonly unlink: (path: string) => Promise<void>
+  }
+}
+
+/** Names of files. */
+export interface Paths {
+  readonly dirname: (path: string) => string
+  readonly join: (...parts: ReadonlyArray<string>) => string
+}
+
+export const paths: Effect.Effect<Paths, string> = builtin<Paths>("path")
+
+export const files: Effect.Effect<Files, string> = builtin<Files>("fs")
+
+/** Who runs this program; undefined where the system has no such numbers. */
+export const uid = (): number | undefined => process()?.getuid?.()
