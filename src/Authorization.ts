@@ -256,9 +256,7 @@ export const withHeaders: {
     ...fixed.map(([name, value]) =>
       Option.firstSomeOf([
         nameProblem(name),
-        self.names.includes(name)
-          ? Option.some(`made without a header ${name} beside the one that carries the token`)
-          : Option.none(),
+        taken(self, name),
         isValue(value)
           ? Option.none()
           : Option.some(
@@ -284,6 +282,57 @@ export const withHeaders: {
     self.proof
   )
 })
+
+/**
+ * Adds a header with the refresh token, for servers that want to see it on every request. A token without one goes alone.
+ *
+ * **When to use** – only where the API demands it: a refresh token is worth more than what it obtains.
+ *
+ * @example
+ * ```ts
+ * import * as Authorization from "effect-credentials/Authorization"
+ * import * as Token from "effect-credentials/Token"
+ * import { DateTime, Option, Redacted } from "effect"
+ *
+ * const both = Authorization.withRefreshToken(Authorization.bearer, "refresh-token")
+ * const token = Token.make({
+ *   accessToken: Redacted.make("t0ken"), refreshToken: Option.some(Redacted.make("r3fresh")), issuedAt: DateTime.unsafeMake(0)
+ * })
+ * console.log(both.headers(token, "https://api.example.com"))
+ * // { authorization: 'Bearer t0ken', 'refresh-token': 'r3fresh' }
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withRefreshToken: {
+  (header: string): (self: Authorization) => Authorization
+  (self: Authorization, header: string): Authorization
+} = dual(2, (self: Authorization, header: string): Authorization => {
+  const name = header.toLowerCase()
+  const built = new WeakMap<Token, { readonly own: HeaderRecord; readonly all: HeaderRecord }>()
+  return make(
+    [...self.names, name],
+    Option.firstSomeOf([self.problem, nameProblem(name), taken(self, name)]),
+    (token, origin) => {
+      const own = self.headers(token, origin)
+      if (own === nothing || Option.isNone(token.refreshToken)) return own
+      const before = built.get(token)
+      if (before?.own === own) return before.all
+      const value = Redacted.value(token.refreshToken.value)
+      const all = isValue(value) ? Object.freeze({ ...own, [name]: value }) : own
+      built.set(token, { own, all })
+      return all
+    },
+    self.proof
+  )
+})
+
+/** A header carries one thing. */
+const taken = (self: Authorization, name: string): Option.Option<string> =>
+  self.names.includes(name)
+    ? Option.some(`made without a header ${name} beside the one that carries the token`)
+    : Option.none()
 
 /**
  * Adds a proof of possession to every request: what the module `DPoP` is made with.

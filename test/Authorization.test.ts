@@ -37,6 +37,23 @@ describe("Authorization", () => {
     }
   })
 
+  it("withRefreshToken shows the refresh token where there is one and it can be sent, and goes nowhere alone", () => {
+    const self = Authorization.byOrigin({ [api]: Authorization.bearer }).pipe(
+      Authorization.withRefreshToken("Refresh-Token")
+    )
+    const refreshable = (value: string) => ({ ...token, refreshToken: Option.some(Redacted.make(value)) })
+    const both = refreshable("r3fresh")
+    assert.deepStrictEqual(self.headers(both, api), { authorization: "Bearer t0ken", "refresh-token": "r3fresh" })
+    assert.strictEqual(self.headers(both, api), self.headers(both, api))
+    assert.deepStrictEqual(self.headers(refreshable("other"), api)["refresh-token"], "other")
+    assert.deepStrictEqual(self.headers(refreshable("a\r\nb"), api), { authorization: "Bearer t0ken" })
+    assert.deepStrictEqual(self.headers(token, api), { authorization: "Bearer t0ken" })
+    assert.deepStrictEqual(self.headers(both, "https://other.example.com"), {})
+    assert.deepStrictEqual(self.names, ["authorization", "refresh-token"])
+    assert.isTrue(Option.isSome(Authorization.withRefreshToken(Authorization.bearer, "authorization").problem))
+    assert.isTrue(Option.isSome(Authorization.withRefreshToken(Authorization.bearer, "a b").problem))
+  })
+
   it("byOrigin chooses by origin, and sends nothing to an origin it does not know", () => {
     const self = Authorization.byOrigin({
       "https://files.example.com/": Authorization.header("x-key"),
