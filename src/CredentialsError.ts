@@ -160,6 +160,7 @@ export class InvalidOption extends OptionBase {
  * | `Rejected` | the server refused, with an OAuth error code | no |
  * | `InvalidResponse` | the server's answer is not a usable token | no |
  * | `Interaction` | a person is needed, or said no | no |
+ * | `WrongUser` | somebody logged in, but not who was expected | no |
  * | `ReauthenticationRequired` | the login must be done again | no |
  * | `Assertion` | the client's own proof could not be made | no |
  * | `Source` | the caller's own function, file or program failed | no, unless `isRetryable` says so |
@@ -187,6 +188,7 @@ export type RefreshErrorReason =
       readonly kind: "Denied" | "TimedOut" | "Cancelled" | "Forbidden"
       readonly description?: string | undefined
     }
+  | { readonly _tag: "WrongUser"; readonly claim: string }
   | {
       readonly _tag: "ReauthenticationRequired"
       readonly subtype: string
@@ -230,6 +232,7 @@ const Reason = Schema.Union(
     kind: Schema.Literal("Denied", "TimedOut", "Cancelled", "Forbidden"),
     description: Schema.optional(Schema.String)
   }),
+  Schema.TaggedStruct("WrongUser", { claim: Schema.String }),
   Schema.TaggedStruct("ReauthenticationRequired", {
     subtype: Schema.String,
     description: Schema.optional(Schema.String),
@@ -271,6 +274,8 @@ const explain = (reason: RefreshErrorReason): string => {
         : `the login was ${
             reason.kind === "Denied" ? "denied" : reason.kind === "Cancelled" ? "cancelled" : "not completed in time"
           }${because(reason.description)}; start it again`
+    case "WrongUser":
+      return anotherUser(reason.claim)
     case "ReauthenticationRequired":
       return `the login has to be done again: ${reason.subtype}${because(reason.description)}${stepUp(reason)}`
     case "Assertion":
@@ -290,6 +295,9 @@ const stepUp = (reason: Extract<RefreshErrorReason, { _tag: "ReauthenticationReq
   ]
   return asked.length === 0 ? "" : `; ask for it with ${asked.join(" and ")}`
 }
+
+const anotherUser = (claim: string): string =>
+  `another user than the expected one logged in (${claim} differs); log in again with the right account`
 
 const advice = (code: string): string => {
   switch (code) {
@@ -518,7 +526,7 @@ const UserBase: TaggedErrorClass<WrongUser, "WrongUser", { readonly claim: strin
 export class WrongUser extends UserBase {
   /** One sentence: what happened and what to do. */
   override get message(): string {
-    return `another user than the expected one logged in (${this.claim} differs); log in again with the right account`
+    return anotherUser(this.claim)
   }
 }
 

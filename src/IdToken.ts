@@ -2,8 +2,8 @@
  * Who logged in, verified: ID tokens (OpenID Connect Core §3.1.3.7).
  *
  * An ID token comes beside the access token where the scope `openid` was asked for. A verifier checks its signature with keys that the issuer
- * publishes, and then what it says. Use `verify` for an ID token of which you want to know the claims, and {@link verifying} around whatever obtains
- * tokens, so that those of somebody else are never used. To look inside without checking anything, use `Jwt`.
+ * publishes, and then what it says. `AuthorizationCode` and `DeviceAuthorization` do that by themselves ({@link LoginOptions}). Use `verify` for an ID token of which you want to know
+ * the claims, and {@link verifying} around whatever else obtains tokens, so that those of somebody else are never used. To look inside without checking anything, use `Jwt`.
  *
  * @example
  * ```ts
@@ -224,6 +224,90 @@ const freshFor = (headers: Http.Answer["headers"]): number => {
 }
 
 /**
+ * Whose tokens a login may bring: options of the providers that log people in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LoginOptions {
+  /**
+   * What verifies the ID token that comes with a login or a renewal, before anybody sees or stores any of it: a verifier of your own, made once for all logins, or
+   * `false` for nothing. Default: where the scope has `openid` and the server's issuer is known, a {@link verifier} as it is; otherwise nothing.
+   */
+  readonly idToken?: Verifier | false | undefined
+  /**
+   * Who must log in: claims by their own names, such as `sub`, `email` or `hd`, compared exactly, all of them. Anybody else is refused with `WrongUser`. For a verifier of your own
+   * it is that one's option. Default: anybody, but in a renewal, or a login in place of one, the same person as before, until the credentials forget.
+   */
+  readonly expected?: Options["expected"]
+}
+
+/**
+ * The verifier that a login's options ask for: undefined, if ID tokens are not looked at. Providers make it once, so that its keys are kept.
+ *
+ * @example
+ * ```ts
+ * import * as AuthorizationServer from "effect-credentials/AuthorizationServer"
+ * import * as IdToken from "effect-credentials/IdToken"
+ *
+ * const server = AuthorizationServer.discover("https://id.example.com")
+ * const automatic = IdToken.ofLogin({ server, clientId: "my-tool", scope: ["openid"], expected: { hd: "example.com" } })
+ * const none = IdToken.ofLogin({ server, clientId: "my-tool", scope: ["read"] })
+ * console.log(automatic !== undefined, none)
+ * // true undefined
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ofLogin = (
+  options: LoginOptions & {
+    /** Where the login takes place. */
+    readonly server: AuthorizationServer.AuthorizationServer
+    /** The client that the tokens must be meant for. */
+    readonly clientId: string
+    /** What is asked for. Default: nothing. */
+    readonly scope?: ReadonlyArray<string> | undefined
+  }
+): Verifier | undefined => {
+  const { clientId, expected, idToken, scope = [], server } = options
+  if (idToken !== undefined) return idToken === false ? undefined : idToken
+  return scope.includes("openid") && Option.isSome(server.issuer) ? verifier({ server, clientId, expected }) : undefined
+}
+
+/**
+ * Fails if a login's options cannot work: an expected person, and nothing that would look.
+ *
+ * @example
+ * ```ts
+ * import * as AuthorizationServer from "effect-credentials/AuthorizationServer"
+ * import * as IdToken from "effect-credentials/IdToken"
+ * import { Effect } from "effect"
+ *
+ * const server = AuthorizationServer.discover("https://id.example.com")
+ * const login = { server, clientId: "my-tool", expected: { email: "ada@example.com" } }
+ * console.log(Effect.runSync(Effect.flip(IdToken.checkLogin("MyProvider", login))).message)
+ * // MyProvider: option expected must be given with the scope openid and a server whose issuer is known, or to the verifier itself
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkLogin = (
+  provider: string,
+  options: Parameters<typeof ofLogin>[0]
+): Effect.Effect<void, InvalidOption> =>
+  options.expected !== undefined && (options.idToken !== undefined || ofLogin(options) === undefined)
+    ? Effect.fail(
+        new InvalidOption({
+          provider,
+          option: "expected",
+          expected: "given with the scope openid and a server whose issuer is known, or to the verifier itself"
+        })
+      )
+    : (ofLogin(options)?.check(provider) ?? Effect.void)
+
+/**
  * What an acquisition is, to verify what it brings.
  *
  * @category models
@@ -236,14 +320,16 @@ export interface VerifyingOptions {
   readonly previous?: Option.Option<Token.Token> | undefined
   /** The nonce in the login's request. Default: there was none. */
   readonly nonce?: Redacted.Redacted | undefined
+  /** Whether a person logs in, who may be the one from before. Default: if nothing was held before. */
+  readonly isLogin?: boolean | undefined
 }
 
 /**
  * An acquisition whose ID token is verified before anybody sees the tokens: what fails here is neither used nor stored.
  *
  * **Details** – the keys are seen to first, so that nothing is spent in vain while they are not to be had. A login must bring an ID token (ask for the scope
- * `openid`); a renewal need not, then that of the login stays with the tokens. What is refused is a `RefreshError`: `InvalidResponse`, whose
- * description says why.
+ * `openid`); a renewal need not, then that of the login stays with the tokens. What is refused is a `RefreshError`: `WrongUser` if it is somebody else's, otherwise
+ * `InvalidResponse`, whose description says why.
  *
  * @example
  * ```ts
@@ -251,11 +337,12 @@ export interface VerifyingOptions {
  * import * as Testing from "effect-credentials/Testing"
  * import { Effect } from "effect"
  *
- * const id = Testing.authorizationServer({ metadata: { jwks_uri: "https://id.test/keys" } })
- * const verifier = IdToken.verifier({ server: id.issuer, clientId: "my-tool" })
- * const login = id.login().pipe(IdToken.verifying(verifier, { provider: "MyProvider" }))
- * Effect.runPromise(Effect.flip(Effect.provide(login, id.layer))).then((error) => console.log(error.reason._tag, id.issued.length))
- * // InvalidResponse 0
+ * const id = Testing.authorizationServer()
+ * const verifier = IdToken.verifier({ server: id.issuer, clientId: "my-tool", expected: { sub: "ada" } })
+ * const login = id.login({ clientId: "my-tool", subject: "eve", scope: ["openid"] })
+ * const verified = login.pipe(IdToken.verifying(verifier, { provider: "MyProvider" }))
+ * Effect.runPromise(Effect.flip(Effect.provide(verified, id.layer))).then((error) => console.log(error.reason))
+ * // { _tag: 'WrongUser', claim: 'sub' }
  * ```
  *
  * @category combinators
@@ -278,19 +365,19 @@ export const verifying: {
   <R>(
     acquire: Effect.Effect<Token.Token, RefreshError, R>,
     verifier: Verifier,
-    { nonce, previous = Option.none(), provider }: VerifyingOptions
+    { isLogin, nonce, previous = Option.none(), provider }: VerifyingOptions
   ): Effect.Effect<Token.Token, RefreshError, R | HttpClient.HttpClient> => {
     const held = Option.flatMap(previous, (token) => token.idToken)
-    const refuse = (description: string) =>
-      new RefreshError({ provider, reason: { _tag: "InvalidResponse", description } })
-    const renamed = ({ reason }: RefreshError) => new RefreshError({ provider, reason })
+    const refuse = (reason: RefreshError["reason"]) => new RefreshError({ provider, reason })
+    const invalid = (description: string) => refuse({ _tag: "InvalidResponse", description })
+    const renamed = ({ reason }: RefreshError) => refuse(reason)
     return Effect.gen(function* () {
       yield* Effect.mapError(verifier.prepare, renamed)
       const token = yield* acquire
       if (Option.isNone(token.idToken)) {
-        return Option.isSome(held)
+        return isLogin !== true && Option.isSome(held)
           ? Token.make({ ...token, idToken: held })
-          : yield* refuse("it brought no ID token; ask for the scope openid")
+          : yield* invalid("it brought no ID token; ask for the scope openid")
       }
       yield* Effect.mapError(
         verifier.verify(token.idToken.value, {
@@ -298,7 +385,12 @@ export const verifying: {
           accessToken: token.accessToken,
           previous: Option.getOrUndefined(held)
         }),
-        (error) => (error._tag === "RefreshError" ? renamed(error) : refuse(error.message))
+        (error) =>
+          error._tag === "RefreshError"
+            ? renamed(error)
+            : error._tag === "WrongUser"
+              ? refuse({ _tag: "WrongUser", claim: error.claim })
+              : invalid(error.message)
       )
       return token
     })

@@ -197,17 +197,17 @@ export const make = <R = never>(
  */
 export const refreshable: {
   <R2>(
-    refresh: (refreshToken: Redacted.Redacted) => Effect.Effect<Token.Token, RefreshError, R2>
+    refresh: (refreshToken: Redacted.Redacted, need: Need) => Effect.Effect<Token.Token, RefreshError, R2>
   ): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(
     self: Provider<R>,
-    refresh: (refreshToken: Redacted.Redacted) => Effect.Effect<Token.Token, RefreshError, R2>
+    refresh: (refreshToken: Redacted.Redacted, need: Need) => Effect.Effect<Token.Token, RefreshError, R2>
   ): Provider<R | R2>
 } = dual(
   2,
   <R, R2>(
     self: Provider<R>,
-    refresh: (refreshToken: Redacted.Redacted) => Effect.Effect<Token.Token, RefreshError, R2>
+    refresh: (refreshToken: Redacted.Redacted, need: Need) => Effect.Effect<Token.Token, RefreshError, R2>
   ): Provider<R | R2> =>
     make<R | R2>({
       ...self,
@@ -218,14 +218,16 @@ export const refreshable: {
             onNone: () => self.acquire(need),
             onSome: (refreshToken) =>
               Effect.catchIf(
-                refresh(refreshToken) as Effect.Effect<Token.Token, RefreshError, R | R2>,
+                refresh(refreshToken, need) as Effect.Effect<Token.Token, RefreshError, R | R2>,
                 ({ reason }) => reason._tag === "Rejected" && reason.code === "invalid_grant",
-                () => self.acquire({ ...need, previous: Option.none() })
+                () => self.acquire({ ...need, previous: Option.map(need.previous, withoutRefreshToken) })
               )
           }
         )
     })
 )
+
+const withoutRefreshToken = (token: Token.Token): Token.Token => Token.make({ ...token, refreshToken: Option.none() })
 
 /**
  * Tries again on errors that trying again may help (`RefreshError.isRetryable`), as the schedule says and within the provider's time limit.
@@ -484,7 +486,8 @@ export const persisted: {
 
     /** Asks a person, until he has logged in here or elsewhere. */
     const logIn = (store: TokenStore, need: Need): Effect.Effect<Token.Token, RefreshError | TokenStoreError, R> => {
-      const here = Effect.flatMap(self.acquire({ ...need, previous: Option.none() }), (token) =>
+      const previous = Option.map(need.previous, withoutRefreshToken)
+      const here = Effect.flatMap(self.acquire({ ...need, previous }), (token) =>
         Effect.catchIf(
           transact(store, need, () => Effect.succeed(token)),
           isStoreError,
@@ -602,7 +605,7 @@ const lastsFor = (token: Token.Token, now: DateTime.Utc, validFor: Duration.Dura
 
 /**
  * Verifies the ID token that comes with each token, before anybody sees or stores either: a login of somebody else, or a forged one, is a
- * `RefreshError` with reason `InvalidResponse`.
+ * `RefreshError` with reason `WrongUser` or `InvalidResponse`. Logins with the scope `openid` do this by themselves.
  *
  * **Details** – the keys are fetched before anything is spent, so that a rotated refresh token is not lost because they cannot be had. A
  * renewal has to be of the same person; one without an ID token keeps the login's.
@@ -635,6 +638,50 @@ export const verified: {
       self.acquire(need).pipe(IdToken.verifying(verifier, { provider: self.name, previous: need.previous })),
     check: Effect.zipRight(self.check, verifier.check(self.name))
   })
+)
+
+/**
+ * Begins with a token that is there already, from a file or another program, for as long as it lives; its refresh token is the first to be spent.
+ *
+ * **Details** – `token` is run whenever nothing is held, so also after `forget`. Put it outside of {@link refreshable}, and inside of {@link persisted}.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as Provider from "effect-credentials/Provider"
+ * import * as Token from "effect-credentials/Token"
+ * import * as TokenFactory from "effect-credentials/TokenFactory"
+ * import { DateTime, Effect, Option, Redacted } from "effect"
+ *
+ * const held = Token.make({ accessToken: Redacted.make("held"), issuedAt: DateTime.unsafeMake(0) })
+ * const provider = TokenFactory.make({ token: Effect.succeed("another") }).pipe(Provider.startingWith(Effect.succeedSome(held)))
+ * const program = Effect.flatMap(Credentials.make(provider), (credentials) => credentials.token)
+ * console.log(Redacted.value(Effect.runSync(Effect.scoped(program)).accessToken))
+ * // held
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const startingWith: {
+  <R2>(token: Effect.Effect<Option.Option<Token.Token>, RefreshError, R2>): <R>(self: Provider<R>) => Provider<R | R2>
+  <R, R2>(self: Provider<R>, token: Effect.Effect<Option.Option<Token.Token>, RefreshError, R2>): Provider<R | R2>
+} = dual(
+  2,
+  <R, R2>(self: Provider<R>, token: Effect.Effect<Option.Option<Token.Token>, RefreshError, R2>): Provider<R | R2> =>
+    make<R | R2>({
+      ...self,
+      acquire: (need) =>
+        Option.isSome(need.previous)
+          ? self.acquire(need)
+          : Effect.zipWith(token, DateTime.now, (previous, now): Effect.Effect<Token.Token, RefreshError, R> =>
+              Option.isSome(previous) &&
+              Token.isSendable(previous.value) &&
+              lastsFor(previous.value, now, need.validFor)
+                ? Effect.succeed(previous.value)
+                : self.acquire({ ...need, previous })
+            ).pipe(Effect.flatten)
+    })
 )
 
 /**
@@ -704,6 +751,8 @@ export interface EndpointOptions {
   readonly refreshes?: boolean | undefined
   /** How long one acquisition may take in all. Default: the option `timeLimit`, which is 30 seconds. */
   readonly timeLimit?: Duration.Duration | undefined
+  /** What verifies the ID tokens that renewals bring; `acquire` verifies its own. Default: nothing. */
+  readonly verifier?: IdToken.Verifier | undefined
   /** What has to be checked beside the options of the endpoint. Default: nothing. */
   readonly check?: Effect.Effect<void, InvalidOption> | undefined
 }
@@ -784,7 +833,12 @@ export const fromEndpoint = <R = never>(
   const whole =
     more?.refreshes === false
       ? provider
-      : refreshable(provider, (refreshToken) => TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken)))
+      : refreshable(provider, (refreshToken, { previous }) => {
+          const refreshed = TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken))
+          return more?.verifier === undefined
+            ? refreshed
+            : IdToken.verifying(refreshed, more.verifier, { provider: name, previous })
+        })
   return make({
     ...whole,
     acquire: (need) => Effect.zipRight(checkKey(endpoint, need.previous), whole.acquire(need))

@@ -2,7 +2,7 @@
  * An authorization server and an API in memory, for testing code that needs tokens: no sockets, no waiting, no surprises.
  *
  * Give its `layer` to the code under test wherever an `HttpClient` is wanted. The server issues real tokens by the rules (client authentication, scopes,
- * expiry, refresh tokens that are used once), the API accepts those that are alive, both remember every request, and both
+ * expiry, refresh tokens that are used once, signed ID tokens), the API accepts those that are alive, both remember every request, and both
  * can be told to fail, to dawdle or to lose an answer. All time is the time of Effect's `Clock`: under `TestClock` a day passes at once.
  *
  * @example
@@ -44,6 +44,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import * as Jose from "./internal/jose.ts"
+import { leftHalf } from "./internal/leftHalf.ts"
 import * as MemoryResponse from "./internal/memoryResponse.ts"
 import * as Token from "./Token.ts"
 
@@ -140,6 +142,11 @@ export interface IssueOptions {
   readonly lifetime?: Duration.DurationInput | undefined
   /** Whether there is a refresh token. Default: as the server's `refreshTokens`. */
   readonly refreshToken?: boolean | undefined
+  /**
+   * Claims of the ID token, in addition to its own or in their place, `nonce` for one; `undefined` leaves one out. `false`: there is no ID token. Default: where there is a `subject` and the scope has
+   * `openid`, `iss`, `sub`, `aud`, `iat`, `exp` and `at_hash`.
+   */
+  readonly idToken?: Readonly<Record<string, unknown>> | false | undefined
   /** Further members of the answer, over those of the server's `extra`. Default: none. */
   readonly extra?: Readonly<Record<string, unknown>> | undefined
 }
@@ -234,6 +241,8 @@ export interface TestServer {
   readonly introspectionEndpoint: TestEndpoint
   /** Says where the endpoints are, at the paths of OpenID Connect Discovery and of RFC 8414. */
   readonly discovery: TestEndpoint
+  /** Publishes the key that ID tokens are signed with (RFC 7517). */
+  readonly keys: TestEndpoint
   /** The protected API: everything on its origin. */
   readonly api: TestEndpoint
   /** Every request to whatever origin, the latest last. */
@@ -257,6 +266,7 @@ interface Session extends Access {
   readonly lifetime: Duration.DurationInput
   readonly refreshable: boolean
   readonly extra: Readonly<Record<string, unknown>>
+  readonly idToken: Readonly<Record<string, unknown>> | false
   ended: boolean
 }
 
@@ -437,6 +447,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
   const requests: Array<SeenRequest> = []
   const issued: Array<Token.Token> = []
   const revoked: Array<Redacted.Redacted> = []
+  let accessTokensIssued = 0
   let refreshTokensIssued = 0
   let reuseDetected = 0
 
@@ -444,7 +455,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     !access.revoked && !access.session.ended && now < access.expiresAt
 
   const accessText = (access: IssuedAccess): string => {
-    const id = mint("access", issued.length + 1)
+    const id = mint("access", ++accessTokensIssued)
     if (options.format !== "jwt") return id
     const part = (claims: object) => Encoding.encodeBase64Url(JSON.stringify(claims))
     const claims = {
@@ -459,53 +470,93 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     return `${part({ typ: "at+jwt", alg: "RS256" })}.${part(claims)}.${Encoding.encodeBase64Url("none")}`
   }
 
+  // One key for all, made when the first is needed: without ID tokens nothing here waits for anything.
+  const signing = Effect.orDie(Jose.keyPair(undefined, "ES256"))
+  let pair: Promise<Jose.KeyPair> | undefined
+  const key = Effect.promise(() => (pair ??= Effect.runPromise(signing)))
+
+  const published: Effect.Effect<Answer> = Effect.map(key, ({ publicKey, thumbprint }) => ({
+    json: { keys: [{ ...publicKey, kid: thumbprint, alg: "ES256", use: "sig" }] }
+  }))
+
+  /** Who logged in, as a token (OpenID Connect Core §2). */
+  const idTokenOf = (session: Session, accessToken: string, now: number): Effect.Effect<string> =>
+    Effect.gen(function* () {
+      const { signer, thumbprint } = yield* key
+      const iat = Math.floor(now / 1000)
+      const claims = {
+        iss: issuer,
+        sub: session.subject,
+        aud: session.clientId,
+        iat,
+        exp: iat + 3600,
+        at_hash: yield* leftHalf("SHA-256", accessToken),
+        ...session.idToken
+      }
+      return yield* Effect.orDie(Jose.sign(signer, { kid: thumbprint }, claims))
+    })
+
   /** Issues tokens of a session: as a value, and as the answer that says so. */
   const issue = (
     session: Session,
     now: number,
     scope: ReadonlyArray<string>,
     withRefreshToken: boolean
-  ): { readonly token: Token.Token; readonly answer: Answer } => {
-    const lifetime = Duration.toMillis(session.lifetime)
-    const access: IssuedAccess = {
-      clientId: session.clientId,
-      subject: session.subject,
-      scope,
-      session,
-      issuedAt: now,
-      expiresAt: now + lifetime,
-      revoked: false
-    }
-    const accessToken = accessText(access)
-    accessTokens.set(accessToken, access)
-    let refreshToken: string | undefined
-    if (withRefreshToken) {
-      refreshToken = mint("refresh", ++refreshTokensIssued)
-      const expiresAt = now + Duration.toMillis(options.refreshTokenLifetime ?? Infinity)
-      refreshTokens.set(refreshToken, { session, expiresAt, usedAt: undefined })
-    }
-    const token = Token.make({
-      accessToken: Redacted.make(accessToken),
-      issuedAt: DateTime.unsafeMake(now),
-      expiresAt: Number.isFinite(lifetime) ? Option.some(DateTime.unsafeMake(now + lifetime)) : Option.none(),
-      refreshToken: Option.map(Option.fromNullable(refreshToken), Redacted.make),
-      scope
+  ): Effect.Effect<{ readonly token: Token.Token; readonly answer: Answer }> =>
+    Effect.gen(function* () {
+      const lifetime = Duration.toMillis(session.lifetime)
+      const access: IssuedAccess = {
+        clientId: session.clientId,
+        subject: session.subject,
+        scope,
+        session,
+        issuedAt: now,
+        expiresAt: now + lifetime,
+        revoked: false
+      }
+      const accessToken = accessText(access)
+      accessTokens.set(accessToken, access)
+      let refreshToken: string | undefined
+      if (withRefreshToken) {
+        refreshToken = mint("refresh", ++refreshTokensIssued)
+        const expiresAt = now + Duration.toMillis(options.refreshTokenLifetime ?? Infinity)
+        refreshTokens.set(refreshToken, { session, expiresAt, usedAt: undefined })
+      }
+      const idToken =
+        session.idToken === false || session.subject === undefined || !scope.includes("openid")
+          ? undefined
+          : yield* idTokenOf(session, accessToken, now)
+      const token = Token.make({
+        accessToken: Redacted.make(accessToken),
+        issuedAt: DateTime.unsafeMake(now),
+        expiresAt: Number.isFinite(lifetime) ? Option.some(DateTime.unsafeMake(now + lifetime)) : Option.none(),
+        refreshToken: Option.map(Option.fromNullable(refreshToken), Redacted.make),
+        idToken: Option.map(Option.fromNullable(idToken), Redacted.make),
+        scope
+      })
+      issued.push(token)
+      const json = {
+        access_token: accessToken,
+        token_type: "Bearer",
+        expires_in: Number.isFinite(lifetime) ? lifetime / 1000 : undefined,
+        refresh_token: refreshToken,
+        id_token: idToken,
+        scope: scope.length === 0 ? undefined : scope.join(" "),
+        ...session.extra
+      }
+      return { token, answer: { json, headers: { "cache-control": "no-store" } } }
     })
-    issued.push(token)
-    const json = {
-      access_token: accessToken,
-      token_type: "Bearer",
-      expires_in: Number.isFinite(lifetime) ? lifetime / 1000 : undefined,
-      refresh_token: refreshToken,
-      scope: scope.length === 0 ? undefined : scope.join(" "),
-      ...session.extra
-    }
-    return { token, answer: { json, headers: { "cache-control": "no-store" } } }
-  }
+
+  /** Issues the first tokens of a new session. */
+  const begin = (from: IssueOptions | undefined, defaults: Parameters<typeof sessionOf>[1]) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const session = sessionOf(from ?? {}, defaults)
+      return issue(session, now, session.scope, session.refreshable)
+    })
 
   const sessionOf = (
     from: IssueOptions,
-    defaults: { readonly clientId: string | undefined; readonly scope: ReadonlyArray<string>; refreshable: boolean }
+    defaults: { readonly clientId: string | undefined; readonly scope: ReadonlyArray<string>; isLogin: boolean }
   ): Session => {
     const clientId = from.clientId ?? defaults.clientId
     return {
@@ -513,8 +564,9 @@ export const authorizationServer = (options: Options = {}): TestServer => {
       subject: from.subject ?? clientId,
       scope: from.scope ?? defaults.scope,
       lifetime: from.lifetime ?? options.lifetime ?? "1 hour",
-      refreshable: from.refreshToken ?? options.refreshTokens ?? defaults.refreshable,
+      refreshable: from.refreshToken ?? options.refreshTokens ?? defaults.isLogin,
       extra: { ...options.extra, ...from.extra },
+      idToken: from.idToken ?? (from.subject === undefined ? false : {}),
       ended: false
     }
   }
@@ -562,9 +614,9 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     clientId: string | undefined,
     now: number,
     parameter: (name: string) => string | undefined
-  ): Answer => {
+  ): Effect.Effect<Answer> => {
     const refreshToken = parameter("refresh_token")
-    if (refreshToken === undefined) return refuse("invalid_request", "refresh_token is missing")
+    if (refreshToken === undefined) return Effect.succeed(refuse("invalid_request", "refresh_token is missing"))
     const found = refreshTokens.get(refreshToken)
     if (
       found === undefined ||
@@ -572,19 +624,19 @@ export const authorizationServer = (options: Options = {}): TestServer => {
       now >= found.expiresAt ||
       (found.session.clientId !== undefined && found.session.clientId !== clientId)
     ) {
-      return refuse("invalid_grant", "the refresh token is not valid")
+      return Effect.succeed(refuse("invalid_grant", "the refresh token is not valid"))
     }
     if (found.usedAt !== undefined && now - found.usedAt >= reuseWindow) {
       reuseDetected++
       found.session.ended = true
-      return refuse("invalid_grant", "the refresh token was used before")
+      return Effect.succeed(refuse("invalid_grant", "the refresh token was used before"))
     }
     const asked = words(parameter("scope"))
-    if (asked.some((one) => !found.session.scope.includes(one))) return refuse("invalid_scope")
+    if (asked.some((one) => !found.session.scope.includes(one))) return Effect.succeed(refuse("invalid_scope"))
     const scope = asked.length === 0 ? found.session.scope : asked
     const rotates = options.rotation ?? true
     if (rotates) found.usedAt ??= now
-    return issue(found.session, now, scope, rotates).answer
+    return Effect.map(issue(found.session, now, scope, rotates), ({ answer }) => answer)
   }
 
   /** Answers at the three endpoints that clients post to. */
@@ -621,17 +673,14 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     const grantType = parameter("grant_type")
     if (grantType === undefined) return Effect.succeed(refuse("invalid_request", "grant_type is missing"))
     const custom = Object.entries(options.grants ?? {}).find(([name]) => name === grantType)?.[1]
-    if (custom === undefined && grantType === "refresh_token") return Effect.succeed(renew(clientId, now, parameter))
+    if (custom === undefined && grantType === "refresh_token") return renew(clientId, now, parameter)
     if (custom === undefined && grantType !== "client_credentials") {
       return Effect.succeed(refuse("unsupported_grant_type"))
     }
     const scope = grantable(words(parameter("scope")))
     if (Option.isNone(scope)) return Effect.succeed(refuse("invalid_scope"))
-    const grant = (refreshable: boolean, from: IssueOptions = {}): Effect.Effect<Answer> =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        const session = sessionOf(from, { clientId, scope: scope.value, refreshable })
-        return issue(session, now, session.scope, session.refreshable).answer
-      })
+    const grant = (isLogin: boolean, from?: IssueOptions): Effect.Effect<Answer> =>
+      Effect.map(begin(from, { clientId, scope: scope.value, isLogin }), ({ answer }) => answer)
     if (custom !== undefined) return custom(request, (from) => grant(true, from))
     return clientId === undefined ? Effect.succeed(refuse("invalid_client")) : grant(false)
   }
@@ -678,6 +727,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
       token_endpoint: tokenEndpoint.url,
       revocation_endpoint: revocationEndpoint.url,
       introspection_endpoint: introspectionEndpoint.url,
+      jwks_uri: keys.url,
       response_types_supported: ["code"],
       grant_types_supported: ["client_credentials", "refresh_token", ...Object.keys(options.grants ?? {})],
       token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
@@ -708,6 +758,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
   const revocationEndpoint = endpoint(`${base}/revoke`)
   const introspectionEndpoint = endpoint(`${base}/introspect`)
   const discovery = endpoint(`${base}/.well-known/openid-configuration`)
+  const keys = endpoint(`${base}/keys`)
   const api = endpoint(apiOrigin)
   const { origin, pathname } = new URL(base)
   const endpoints = new Map([
@@ -715,6 +766,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     [revocationEndpoint.url, revocationEndpoint],
     [introspectionEndpoint.url, introspectionEndpoint],
     [discovery.url, discovery],
+    [keys.url, keys],
     [`${origin}/.well-known/oauth-authorization-server${pathname === "/" ? "" : pathname}`, discovery]
   ])
 
@@ -740,6 +792,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
       const answered = (): Effect.Effect<Answer, HttpClientError.RequestError> => {
         if (isComplete(plan)) return Effect.succeed(plan)
         if (place === discovery) return Effect.succeed(metadata())
+        if (place === keys) return published
         if (place !== undefined && place !== api) return process(place, seen, repeated, now)
         const routed = options.routes?.(seen)
         if (routed !== undefined) return routed
@@ -767,6 +820,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     revocationEndpoint,
     introspectionEndpoint,
     discovery,
+    keys,
     api,
     requests,
     issued,
@@ -774,11 +828,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     get reuseDetected() {
       return reuseDetected
     },
-    login: (from = {}) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        const session = sessionOf(from, { clientId: undefined, scope: [], refreshable: true })
-        return issue(session, now, session.scope, session.refreshable).token
-      }),
+    login: (from) => Effect.map(begin(from, { clientId: undefined, scope: [], isLogin: true }), ({ token }) => token),
     revokeAccessTokens: () => accessTokens.forEach((access) => void (access.revoked = true)),
     endSessions: () => accessTokens.forEach((access) => void (access.session.ended = true))
   }

@@ -246,7 +246,11 @@ const longest = Duration.toMillis("1 day")
  */
 export const exchange = (
   self: TokenEndpoint,
-  grant: Grant
+  grant: Grant,
+  options?: {
+    /** What was asked for, if it is not in the grant: a code stands for what the login asked. Default: the grant's scope. */
+    readonly requestedScope?: ReadonlyArray<string> | undefined
+  }
 ): Effect.Effect<Token, RefreshError, HttpClient.HttpClient> => {
   const param = (name: string) => {
     const value = grant.params.find((param) => param[0] === name)?.[1]
@@ -256,7 +260,7 @@ export const exchange = (
   const spent = grant.params.find(
     (param): param is [string, Redacted.Redacted] => param[0] === "refresh_token" && Redacted.isRedacted(param[1])
   )?.[1]
-  const requestedScope = (param("scope") ?? "").split(" ").filter((scope) => scope !== "")
+  const requestedScope = options?.requestedScope ?? (param("scope") ?? "").split(" ").filter((scope) => scope !== "")
   const sent = send(self, "token_endpoint", TokenRequest.fromGrant(grant), grant.oneTime, (response) =>
     TokenResponse.decode({
       ...response,

@@ -917,7 +917,7 @@ describe("around an acquisition", () => {
       const persisted = provider.pipe(verified(verifier), Provider.persisted("key"))
       yield* persisted.check
       const error = yield* Effect.flip(persisted.acquire(login))
-      expect([error.provider, error.reason._tag]).toEqual(["Login", "InvalidResponse"])
+      expect([error.provider, error.reason._tag]).toEqual(["Login", "WrongUser"])
       expect(error.message).toContain("another user than the expected one logged in (sub differs)")
       expect(acquired).toHaveLength(1)
       expect(yield* Effect.flatMap(TokenStore.TokenStore, (store) => store.list)).toEqual([])
@@ -948,9 +948,7 @@ describe("around an acquisition", () => {
       )
       const { acquire } = verified(IdToken.verifier({ server, clientId }))(provider)
       const first = yield* acquire(login)
-      expect((yield* Effect.flip(acquire({ ...login, previous: Option.some(first) }))).reason._tag).toBe(
-        "InvalidResponse"
-      )
+      expect((yield* Effect.flip(acquire({ ...login, previous: Option.some(first) }))).reason._tag).toBe("WrongUser")
     }).pipe(Effect.provide(publishing(() => [ec.jwk]).layer))
   )
 

@@ -53,12 +53,14 @@ describe("Provider.refreshable", () => {
     })
   )
 
-  it.effect("goes back to the grant on invalid_grant, and then says that nothing was held", () =>
+  it.effect("goes back to the grant on invalid_grant, which sees what was held but for the refresh token", () =>
     Effect.gen(function* () {
       const counted = counting()
       const provider = Provider.refreshable(counted.provider, () => rejected("invalid_grant"))
       assert.strictEqual(show(yield* provider.acquire(renewal)), "t1")
-      assert.isTrue(Option.isNone(counted.needs[0]!.previous))
+      const { previous } = counted.needs[0]!
+      assert.strictEqual(Option.map(previous, show).pipe(Option.getOrNull), show(held))
+      assert.isTrue(Option.isNone(Option.flatMap(previous, ({ refreshToken }) => refreshToken)))
     })
   )
 
@@ -354,6 +356,38 @@ describe("Provider.fromConfig", () => {
       assert.strictEqual(yield* load({ ID: "" }, { ID: "a", SECRET: "b" }), "a/b")
       assert.strictEqual(yield* load({ ID: "z" }, { ID: "a", SECRET: "b" }), "PartialCredentials")
       assert.strictEqual(yield* load({}, {}), "MissingCredentials")
+    })
+  )
+})
+
+describe("Provider.startingWith", () => {
+  const living = token("living", { expiresAt: Option.some(DateTime.unsafeMake(60_000)) })
+  const started = (held: Option.Option<Token.Token>) => {
+    const { needs, provider } = counting()
+    return { needs, provider: Provider.startingWith(provider, Effect.succeed(held)) }
+  }
+
+  it.effect("hands out what is there while it lives, and asks for what lasts longer", () =>
+    Effect.gen(function* () {
+      const { needs, provider } = started(Option.some(living))
+      assert.strictEqual(show(yield* provider.acquire(first)), "living")
+      assert.strictEqual(show(yield* provider.acquire({ ...first, validFor: Duration.minutes(5) })), "t1")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(show(yield* provider.acquire(first)), "t2")
+      // Its refresh token is what the provider gets to spend.
+      assert.deepStrictEqual(
+        needs.map(({ previous }) => Option.map(previous, show)),
+        [Option.some("living"), Option.some("living")]
+      )
+    })
+  )
+
+  it.effect("is left out once something else is held, where nothing is there, and for what cannot be sent", () =>
+    Effect.gen(function* () {
+      const { provider } = started(Option.some(living))
+      assert.strictEqual(show(yield* provider.acquire({ ...first, previous: Option.some(token("other")) })), "t1")
+      assert.strictEqual(show(yield* started(Option.none()).provider.acquire(first)), "t1")
+      assert.strictEqual(show(yield* started(Option.some(token("a b"))).provider.acquire(first)), "t1")
     })
   )
 })

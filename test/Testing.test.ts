@@ -3,6 +3,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Chunk, DateTime, Effect, Exit, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import { inspect } from "node:util"
+import * as IdToken from "../src/IdToken.ts"
 import * as Testing from "../src/Testing.ts"
 
 type Form = Record<string, string | ReadonlyArray<string>>
@@ -33,6 +34,45 @@ const callApi = (server: Testing.TestServer, accessToken?: string | Redacted.Red
 
 const renewed = (server: Testing.TestServer, refreshToken: string, more: Form = {}) =>
   token(server, { grant_type: "refresh_token", refresh_token: refreshToken, ...more })
+
+describe("ID tokens", () => {
+  const people = (idToken?: Testing.IssueOptions["idToken"]) =>
+    Testing.authorizationServer({
+      grants: { login: (_, issue) => issue({ subject: "ada", idToken }) }
+    })
+  const login = { grant_type: "login", client_id: "app", scope: "openid" }
+
+  it.effect("come with a login that asks for openid, and with its renewals, signed with the published key", () =>
+    Effect.gen(function* () {
+      const server = people({ email: "ada@example.com", nonce: "n-1" })
+      const { json } = yield* token(server, login)
+      const { verify } = IdToken.verifier({ server: server.issuer, clientId: "app" })
+      const check = (answer: { readonly access_token: string; readonly id_token: string }) =>
+        Effect.provide(verify(answer.id_token, { nonce: "n-1", accessToken: answer.access_token }), server.layer)
+      const claims = yield* check(json)
+      expect([claims.subject, claims.email]).toEqual(["ada", Option.some("ada@example.com")])
+      expect((yield* check((yield* renewed(server, "rt-1", { client_id: "app" })).json)).subject).toBe("ada")
+      const seen = yield* server.login({ clientId: "app", subject: "eve", scope: ["openid"] })
+      const idToken = Option.getOrThrow(seen.idToken)
+      expect((yield* Effect.provide(verify(idToken), server.layer)).subject).toBe("eve")
+      expect(server.keys.requests).toHaveLength(1)
+      const other = IdToken.verifier({ server: people().issuer, clientId: "app" })
+      expect(Exit.isFailure(yield* Effect.exit(Effect.provide(other.verify(idToken), people().layer)))).toBe(true)
+    })
+  )
+
+  it.effect("come with nothing else", () =>
+    Effect.gen(function* () {
+      for (const [server, form] of [
+        [people(), { ...app, scope: "openid" }],
+        [people(), { ...login, scope: "read" }],
+        [people(false), login]
+      ] as const) {
+        expect((yield* token(server, form)).json).not.toHaveProperty("id_token")
+      }
+    })
+  )
+})
 
 describe("tokens", () => {
   it.effect("are issued to a client, numbered, with the lifetime and the scope that was asked for", () =>

@@ -327,6 +327,18 @@ describe("less scope than asked for", () => {
     })
   )
 
+  it.effect("is known of a code too, where the caller says what the login asked for", () =>
+    Effect.gen(function* () {
+      const code = Grant.make("authorization_code", { code: Redacted.make("c0de") })
+      const self = endpoint({ reducedScope: "error" })
+      const exchange = (requestedScope?: ReadonlyArray<string>) =>
+        Effect.exit(Effect.provide(TokenEndpoint.exchange(self, code, { requestedScope }), server().layer))
+      expect(reasonOf(yield* exchange(["a", "b"]))._tag).toBe("InvalidResponse")
+      expect(Exit.isSuccess(yield* exchange(["a"]))).toBe(true)
+      expect(Exit.isSuccess(yield* exchange())).toBe(true)
+    })
+  )
+
   it.effect("never loses a rotated refresh token: a refresh only warns", () =>
     Effect.gen(function* () {
       const answering = FakeServer.make(() => ({ json: { ...good.json, scope: "a", refresh_token: "r2" } }))

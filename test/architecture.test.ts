@@ -21,7 +21,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Provider.ts", "Chain.ts"],
   ["Credentials.ts"],
   ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts"],
-  ["Testing.ts"],
+  ["Testing.ts", "vendors/*"],
   ["index.ts"]
 ]
 
@@ -62,7 +62,8 @@ const revealing: Readonly<Record<string, string>> = {
   "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes",
   "protocol/TokenResponse.ts": "reads the key a token is bound to",
   "providers/ApiKey.ts": "puts keys in headers",
-  "providers/RefreshToken.ts": "refuses a blank one"
+  "providers/RefreshToken.ts": "refuses a blank one",
+  "vendors/Pilot.ts": "puts the API key where the server looks for it"
 }
 
 /** The files that run code of @effect/platform: in Effect 4 it moves into effect, and then only these change. */

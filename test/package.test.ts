@@ -7,7 +7,10 @@ const packageJson = readJson("package.json")
 const denoJson = readJson("deno.json")
 
 /** Modules that the barrel leaves out: what most programs never load. */
-const ownSubpathOnly: ReadonlyArray<string> = ["Testing"]
+const ownSubpathOnly: ReadonlyArray<string> = [
+  "Testing",
+  ...publicModules().flatMap(({ file }) => (file.startsWith("vendors/") ? [file] : []))
+]
 
 const modules = publicModules().filter(({ file }) => file !== "index")
 const baseName = (file: string): string => path.posix.basename(file)

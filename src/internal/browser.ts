@@ -4,7 +4,10 @@
  *
  * @module
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Node from "./node.ts"
 
 /** A program, and what stands before the address. */
@@ -31,6 +34,21 @@ const openers = (platform: string, env: Readonly<Record<string, string>>): Reado
     }
   }
 }
+
+/** How callers may open an address: an Effect, or a function that may return a promise. */
+export type Opening<R> = (url: string) => Effect.Effect<unknown, unknown, R> | Promise<unknown> | void
+
+/** Opens an address as the caller says; fails with why it cannot, whatever happens in there. */
+export const openBy = <R>(opening: Opening<R>, address: string): Effect.Effect<void, string, R> =>
+  Effect.suspend((): Effect.Effect<unknown, unknown, R> => {
+    const opened = opening(address)
+    return Effect.isEffect(opened) ? opened : Effect.promise(() => Promise.resolve(opened))
+  }).pipe(
+    Effect.asVoid,
+    Effect.catchAllCause((cause) =>
+      Effect.fail(Option.getOrElse(Option.filter(Cause.failureOption(cause), Predicate.isString), () => "it failed"))
+    )
+  )
 
 /** What a browser does not need to know. */
 const isSecret = (name: string): boolean => /secret|token|passw|credential|private|api_?key/i.test(name)

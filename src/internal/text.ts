@@ -14,6 +14,13 @@ export const printable = (text: string, max: number): string =>
     .slice(0, max)
     .replace(/\p{Cs}$/u, "")
 
+/** Compares secrets: the time that it takes does not tell how much of a guess is right. */
+export const isSame = (given: string, expected: string): boolean => {
+  let difference = given.length ^ expected.length
+  for (let at = 0; at < expected.length; at++) difference |= (given.charCodeAt(at) || 0) ^ expected.charCodeAt(at)
+  return difference === 0
+}
+
 /** Nothing to see: counts as absent. */
 export const isBlank = (text: string): boolean => text.trim() === ""
 

@@ -297,13 +297,6 @@ export type Answer =
 /** An answer with more than this is none: servers and proxies cut there as well. */
 const longest = 8_192
 
-/** Compares without telling by the time it takes how much is right. */
-const isSame = (given: string, expected: string): boolean => {
-  let difference = given.length ^ expected.length
-  for (let i = 0; i < expected.length; i++) difference |= (given.charCodeAt(i) || 0) ^ expected.charCodeAt(i)
-  return difference === 0
-}
-
 /**
  * What the browser brought back: the whole URL, or its query. Never throws, whatever it is given.
  *
@@ -347,7 +340,7 @@ export const decode = (
   const params = new URLSearchParams(address.slice(address.indexOf("?") + 1))
   const [state, ...others] = params.getAll("state")
   if (state === undefined && /(^|[?&])state=/.test(fragment)) return stray("the answer is in the fragment")
-  if (state === undefined || others.length > 0 || !isSame(state, Redacted.value(expected.state))) {
+  if (state === undefined || others.length > 0 || !Text.isSame(state, Redacted.value(expected.state))) {
     return stray("its state is not that of this login")
   }
 

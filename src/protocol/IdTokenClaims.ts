@@ -29,6 +29,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { IdTokenError, WrongUser } from "../CredentialsError.ts"
 import * as Json from "../internal/json.ts"
+import * as Text from "../internal/text.ts"
 
 /**
  * Who logged in, when, and for whom.
@@ -368,7 +369,7 @@ export const check = (
   if (future !== undefined) return refuse(future, "it is in the future; check the clock of this machine")
 
   const nonce = Option.getOrUndefined(claims.nonce)
-  if (expectations.nonce !== undefined && !isSame(nonce ?? "", Redacted.value(expectations.nonce))) {
+  if (expectations.nonce !== undefined && !Text.isSame(nonce ?? "", Redacted.value(expectations.nonce))) {
     return refuse("nonce", nonce === undefined ? "it is missing" : "it is not that of this login")
   }
   const { accessTokenHash, maxAge, previous, user = {} } = expectations
@@ -384,12 +385,4 @@ export const check = (
   const same = previous === undefined ? user : { sub: Json.member(previous, "sub"), ...user }
   const other = Object.entries(same).find(([claim, value]) => wire[claim] !== value)?.[0]
   return other === undefined ? Either.right(claims) : Either.left(new WrongUser({ claim: other }))
-}
-
-/** Takes as long for a good guess as for a bad one. */
-const isSame = (given: string, expected: string): boolean => {
-  if (given.length !== expected.length) return false
-  let difference = 0
-  for (let at = 0; at < given.length; at++) difference |= given.charCodeAt(at) ^ expected.charCodeAt(at)
-  return difference === 0
 }

@@ -37,7 +37,6 @@ import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -51,6 +50,7 @@ import {
   RefreshError,
   type RefreshErrorReason
 } from "../CredentialsError.ts"
+import * as IdToken from "../IdToken.ts"
 import * as Browser from "../internal/browser.ts"
 import type * as Page from "../internal/page.ts"
 import * as Pkce from "../internal/pkce.ts"
@@ -60,7 +60,7 @@ import * as AuthorizationRequest from "../protocol/AuthorizationRequest.ts"
 import * as Grant from "../protocol/Grant.ts"
 import type { ServerMetadata } from "../protocol/ServerMetadata.ts"
 import * as Provider from "../Provider.ts"
-import * as Token from "../Token.ts"
+import type { Token } from "../Token.ts"
 import * as TokenEndpoint from "../TokenEndpoint.ts"
 
 const name = "AuthorizationCode"
@@ -75,6 +75,7 @@ const name = "AuthorizationCode"
 export type ServerOptions = Exclude<TokenEndpoint.Server, { readonly tokenEndpoint: string }> &
   ClientAuthentication.Client &
   TokenEndpoint.Settings &
+  IdToken.LoginOptions &
   AuthorizationRequest.Wishes & {
     /**
      * Whether the login's parameters are left at the server before the browser opens (RFC 9126), so that nobody on the way sees or changes them. Default: where the
@@ -135,6 +136,9 @@ export type Options<R = never> = ServerOptions & LoginOptions<R>
  * nonce of its own, 256 random bits each. Requests that are not the answer (another path, method, host or state) are answered and ignored. When the login is over, however it
  * ends, port and sockets are gone; so they are when it is interrupted.
  *
+ * With `openid` the ID token is verified, as `IdToken.LoginOptions` says, before anybody sees a token: of this login (nonce), and in a renewal of the same person. Somebody else
+ * is `WrongUser`.
+ *
  * A login that is denied, or takes too long, is `Interaction`; so is one that is needed where no person may be asked. The code is offered once: if the answer is lost, that is
  * `Ambiguous`. A port that is in use, and a runtime without sockets (browsers, Node before 20.16), are `Source`.
  *
@@ -161,19 +165,26 @@ export type Options<R = never> = ServerOptions & LoginOptions<R>
 export const make = <R = never>(options: Options<R>): Provider.Provider<R | HttpClient> => {
   const needed = refused({ _tag: "Interaction", kind: "Forbidden" })
   const loginTimeLimit = Duration.decode(options.loginTimeLimit ?? fiveMinutes)
+  // The server of the options in place of however they name it: its metadata and keys are fetched once for all logins.
+  const { server } = TokenEndpoint.make(name, options)
+  const all = { ...options, issuer: undefined, server }
+  const verifier = IdToken.ofLogin(all)
   return Provider.fromEndpoint<R>(
     name,
-    options,
+    all,
     (need, endpoint) =>
-      need.interaction === "forbidden" ? needed : Effect.scoped(logIn(endpoint, options, loginTimeLimit)),
+      need.interaction === "forbidden"
+        ? needed
+        : Effect.scoped(logIn({ endpoint, options, verifier, previous: need.previous }, loginTimeLimit)),
     {
       subject: options.loginHint,
+      verifier,
       // The login has a limit of its own; this one is for everything.
       timeLimit: Duration.sum(
         loginTimeLimit,
         Duration.sum(Duration.decode(options.timeLimit ?? "30 seconds"), "15 seconds")
       ),
-      check: check(options, loginTimeLimit)
+      check: Effect.zipRight(check(options, loginTimeLimit), IdToken.checkLogin(name, all))
     }
   )
 }
@@ -201,12 +212,23 @@ const check = (options: Options<any>, loginTimeLimit: Duration.Duration): Effect
 
 const longest = Duration.toMillis("1 day")
 
+/** Everything that a login is about. */
+interface Context<O> {
+  readonly endpoint: TokenEndpoint.TokenEndpoint
+  readonly options: O
+  readonly verifier: IdToken.Verifier | undefined
+  /** What was held before, if the login takes the place of another. */
+  readonly previous: Option.Option<Token>
+}
+
 const logIn = <R>(
-  endpoint: TokenEndpoint.TokenEndpoint,
-  options: Options<R>,
+  context: Context<Options<R>>,
   timeLimit: Duration.Duration
-): Effect.Effect<Token.Token, RefreshError, R | HttpClient | Scope.Scope> =>
+): Effect.Effect<Token, RefreshError, R | HttpClient | Scope.Scope> =>
   Effect.gen(function* () {
+    const { endpoint, options, verifier } = context
+    // Nobody logs in for nothing because the keys are not to be had.
+    if (verifier !== undefined) yield* Effect.mapError(verifier.prepare, ({ reason }) => refused(reason))
     const redirect = yield* Effect.mapError(
       Redirect.listen({
         port: options.redirectPort ?? 0,
@@ -234,7 +256,7 @@ const logIn = <R>(
       })
     )
     // The page that the browser waits for says how it really ended.
-    const exit = yield* Effect.exit(redeem(endpoint, options, login, answer))
+    const exit = yield* Effect.exit(redeem(context, login, answer))
     yield* redirect.show(pageOf(exit))
     return yield* exit
   })
@@ -259,59 +281,24 @@ const ask = <R>(
         ? `To log in, open this address in a browser:\n\n  ${login.url}\n`
         : `Your browser opens for the login. If it does not, open this address:\n\n  ${login.url}\n`
     )
-    const problem =
-      open === false
-        ? Option.some("")
-        : yield* Effect.map(
-            opened(open, login.url),
-            Option.map((why) => ` (${why})`)
-          )
-    if (Option.isSome(problem)) {
-      if (open !== false) yield* show(`No browser could be opened${problem.value}: please open the address yourself.`)
-      if (paste !== undefined) {
-        yield* show(
-          `If that browser is on another machine it will end at an address that it cannot reach, ${redirectUri}…\nPaste that address here:`
-        )
-        const cancelled = refused({ _tag: "Interaction", kind: "Cancelled" })
-        const pasted = Effect.map(
-          Effect.orElseFail(paste, () => cancelled),
-          decode
-        )
-        return yield* Effect.flatMap(pasted, (answer) =>
-          answer._tag === "Stray"
-            ? Effect.zipRight(
-                show(`That is not the answer to this login (${answer.description}). Paste the whole address:`),
-                Effect.fail(undefined)
-              )
-            : Effect.succeed(answer)
-        ).pipe(
-          Effect.retry({ while: Predicate.isUndefined }),
-          Effect.mapError((error) => error ?? cancelled)
-        )
-      }
+    if (open !== false) {
+      const problem = yield* Effect.flip(Effect.zipRight(Browser.openBy(open, login.url), Effect.never))
+      yield* show(`No browser could be opened (${problem}): please open the address yourself.`)
     }
-    return yield* Effect.never
+    if (paste === undefined) return yield* Effect.never
+    yield* show(
+      `If that browser is on another machine it will end at an address that it cannot reach, ${redirectUri}…\nPaste that address here:`
+    )
+    while (true) {
+      const pasted = yield* Effect.orElseFail(paste, () => refused({ _tag: "Interaction", kind: "Cancelled" }))
+      const answer = decode(pasted)
+      if (answer._tag !== "Stray") return answer
+      yield* show(`That is not the answer to this login (${answer.description}). Paste the whole address:`)
+    }
   })
 
-/** Opens it. Some: it failed, and why, if that is said in a text. */
-const opened = <R>(
-  open: Exclude<LoginOptions<R>["open"], false | undefined>,
-  url: string
-): Effect.Effect<Option.Option<string>, never, R> =>
-  Effect.suspend((): Effect.Effect<unknown, unknown, R> => {
-    const opening = open(url)
-    return Effect.isEffect(opening) ? opening : Effect.promise(() => Promise.resolve(opening))
-  }).pipe(
-    Effect.as(Option.none<string>()),
-    Effect.catchAllCause((cause) =>
-      Effect.succeed(
-        Option.some(Option.getOrElse(Option.filter(Cause.failureOption(cause), Predicate.isString), () => "it failed"))
-      )
-    )
-  )
-
 /** The page for the browser. The error's own words never hold a secret. */
-const pageOf = (exit: Exit.Exit<Token.Token, RefreshError>): Page.Page => {
+const pageOf = (exit: Exit.Exit<Token, RefreshError>): Page.Page => {
   if (Exit.isSuccess(exit)) {
     return { isGood: true, title: "You are logged in", text: "You can close this tab and go back to the program." }
   }
@@ -474,7 +461,8 @@ const decoder = (
 /**
  * Ends a login that {@link start} began: trades what the browser brought back for a token. `callback` is the URL that was asked for, or its path and query.
  *
- * **Details** – state and issuer (RFC 9207) are checked before anything is sent, the ID token's nonce afterwards. The code is offered once: a lost answer is `Ambiguous`,
+ * **Details** – state and issuer (RFC 9207) are checked before anything is sent, the ID token afterwards, if the scope has `openid`. Make the `server` (`AuthorizationServer.discover`) and
+ * the verifier (`idToken`) once for all logins, and neither metadata nor keys are fetched for each. The code is offered once: a lost answer is `Ambiguous`,
  * and the login has to be begun again. A denied login is `Interaction`.
  *
  * @example
@@ -501,40 +489,45 @@ export const exchangeCode = (
   options: ServerOptions,
   login: Login,
   callback: string
-): Effect.Effect<Token.Token, RefreshError, HttpClient> =>
+): Effect.Effect<Token, RefreshError, HttpClient> =>
   Effect.gen(function* () {
     const endpoint = TokenEndpoint.make(name, options)
     const decode = yield* decoder(endpoint, login)
     const answer = decode(callback)
-    return yield* answer._tag === "Stray"
-      ? refused({ _tag: "InvalidResponse", description: answer.description })
-      : redeem(endpoint, options, login, answer)
+    if (answer._tag === "Stray") return yield* refused({ _tag: "InvalidResponse", description: answer.description })
+    const verifier = IdToken.ofLogin({ ...options, server: endpoint.server })
+    return yield* redeem({ endpoint, options, verifier, previous: Option.none() }, login, answer)
   })
 
 const redeem = (
-  endpoint: TokenEndpoint.TokenEndpoint,
-  { resource, scope = [] }: ServerOptions,
-  { nonce, redirectUri, verifier }: Login,
+  { endpoint, options: { resource, scope }, previous, verifier }: Context<ServerOptions>,
+  { nonce, redirectUri, verifier: codeVerifier }: Login,
   answer: Final
-): Effect.Effect<Token.Token, RefreshError, HttpClient> =>
-  answer._tag === "Failed"
-    ? refused(answer.reason)
-    : TokenEndpoint.exchange(
-        endpoint,
-        // Scope and audience went with the person; a resource goes with both (RFC 8707 §2.2).
-        Grant.make(
-          "authorization_code",
-          { code: answer.code, redirect_uri: redirectUri, code_verifier: verifier },
-          { resource }
-        )
-      ).pipe(
-        Effect.filterOrFail(
-          (token) => Option.isNone(nonce) || Option.isNone(token.idToken) || says(token.idToken.value, nonce.value),
-          () => refused({ _tag: "InvalidResponse", description: "its ID token is not for this login (nonce)" })
-        ),
-        // Nothing said about the scope: it is what was asked for (RFC 6749 §5.1).
-        Effect.map((token) => (token.scope.length === 0 ? Token.make({ ...token, scope }) : token))
+): Effect.Effect<Token, RefreshError, HttpClient> => {
+  if (answer._tag === "Failed") return refused(answer.reason)
+  const exchanged = TokenEndpoint.exchange(
+    endpoint,
+    // Scope and audience went with the person; a resource goes with both (RFC 8707 §2.2).
+    Grant.make(
+      "authorization_code",
+      { code: answer.code, redirect_uri: redirectUri, code_verifier: codeVerifier },
+      { resource }
+    ),
+    { requestedScope: scope }
+  )
+  return verifier === undefined
+    ? Effect.filterOrFail(
+        exchanged,
+        ({ idToken }) => Option.isNone(nonce) || Option.isNone(idToken) || says(idToken.value, nonce.value),
+        () => refused({ _tag: "InvalidResponse", description: "its ID token is not for this login (nonce)" })
       )
+    : IdToken.verifying(exchanged, verifier, {
+        provider: name,
+        previous,
+        nonce: Option.getOrUndefined(nonce),
+        isLogin: true
+      })
+}
 
 /** Whether an ID token, which came from the token endpoint itself, repeats the nonce. */
 const says = (idToken: Redacted.Redacted, nonce: Redacted.Redacted): boolean =>
@@ -583,7 +576,7 @@ export type ConfigOptions = Omit<Provider.GrantConfig, "tokenEndpoint">
  */
 export type RestOptions<R = never> = LoginOptions<R> &
   TokenEndpoint.Settings &
-  Pick<ServerOptions, "resource" | "prompt" | "loginHint" | "parameters" | "pushed"> &
+  Pick<ServerOptions, "resource" | "prompt" | "loginHint" | "parameters" | "pushed" | "idToken" | "expected"> &
   Pick<Provider.GrantRest, "authentication">
 
 /**

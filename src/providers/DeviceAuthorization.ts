@@ -45,6 +45,8 @@ import * as Stream from "effect/Stream"
 import type { AuthorizationServer } from "../AuthorizationServer.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials, RefreshError } from "../CredentialsError.ts"
+import * as IdToken from "../IdToken.ts"
+import * as Browser from "../internal/browser.ts"
 import * as Terminal from "../internal/terminal.ts"
 import * as Timing from "../internal/timing.ts"
 import * as Url from "../internal/url.ts"
@@ -98,25 +100,26 @@ export type Progress =
  * @category models
  * @since 0.1.0
  */
-export type Options<R = never> = Provider.GrantOptions & {
-  /**
-   * The device authorization endpoint's URL: https, or http on this machine. Needed beside `tokenEndpoint`; otherwise it overrides what the server says of
-   * itself. Default: as the server says.
-   */
-  readonly deviceAuthorizationEndpoint?: string | undefined
-  /**
-   * Shows the code to the person. It runs beside the login, may end before it, and has one second to end after it. If it fails, the login is cancelled. Default:
-   * {@link terminalPrompt}.
-   */
-  readonly prompt?: ((login: Login) => Effect.Effect<unknown, unknown, R>) | undefined
-  /**
-   * Opens an http or https address in a browser on this machine, beside the prompt: the address with the code in it, where there is one. A failure is logged and changes
-   * nothing. Default: nothing is opened.
-   */
-  readonly open?: ((url: string) => Effect.Effect<unknown, unknown, R> | Promise<unknown> | void) | undefined
-  /** Whether the first poll comes at once instead of after one interval. Default: false. */
-  readonly pollAtOnce?: boolean | undefined
-}
+export type Options<R = never> = Provider.GrantOptions &
+  IdToken.LoginOptions & {
+    /**
+     * The device authorization endpoint's URL: https, or http on this machine. Needed beside `tokenEndpoint`; otherwise it overrides what the server says of
+     * itself. Default: as the server says.
+     */
+    readonly deviceAuthorizationEndpoint?: string | undefined
+    /**
+     * Shows the code to the person. It runs beside the login, may end before it, and has one second to end after it. If it fails, the login is cancelled. Default:
+     * {@link terminalPrompt}.
+     */
+    readonly prompt?: ((login: Login) => Effect.Effect<unknown, unknown, R>) | undefined
+    /**
+     * Opens an http or https address in a browser on this machine, beside the prompt: the address with the code in it, where there is one. A failure is logged and changes
+     * nothing. Default: nothing is opened.
+     */
+    readonly open?: ((url: string) => Effect.Effect<unknown, unknown, R> | Promise<unknown> | void) | undefined
+    /** Whether the first poll comes at once instead of after one interval. Default: false. */
+    readonly pollAtOnce?: boolean | undefined
+  }
 
 /**
  * A provider of tokens for a person who logs in with a second device.
@@ -124,6 +127,9 @@ export type Options<R = never> = Provider.GrantOptions & {
  * **Details** – the refresh token is spent first, where there is one. Only if the server does not take it any more, the login is done again, and only where a person may be
  * asked: in the background it fails with `Interaction`, forbidden, and sends nothing. Polls come after the interval that the server wants,
  * 5 s unless it says so; what each answer means for the next one is in `DeviceFlow.next`. A network that is down does not end the login.
+ *
+ * With `openid` the ID token is verified, as `IdToken.LoginOptions` says, where the server is known by its issuer; with a `tokenEndpoint` alone it is not looked at. Somebody else than
+ * was expected is `WrongUser`.
  *
  * The time limit is the code's lifetime, by whichever of the wall clock and the monotonic clock saw more of it; `timeLimit` bounds a refresh.
  *
@@ -152,8 +158,11 @@ export type Options<R = never> = Provider.GrantOptions & {
 export const make = <R = never>(options: Options<R>): Provider.Provider<R | HttpClient> => {
   // The server of the options with all its endpoints, in place of however they name it.
   const all = { ...options, tokenEndpoint: undefined, issuer: undefined, server: serverOf(options) }
-  return Provider.fromEndpoint<R>(name, all, (need, endpoint) => logIn(endpoint, options, need), {
-    timeLimit: Duration.infinity
+  const verifier = IdToken.ofLogin(all)
+  return Provider.fromEndpoint<R>(name, all, (need, endpoint) => logIn(endpoint, options, need, verifier), {
+    verifier,
+    timeLimit: Duration.infinity,
+    check: IdToken.checkLogin(name, all)
   })
 }
 
@@ -188,10 +197,13 @@ const refuse = (reason: RefreshError["reason"]): RefreshError => new RefreshErro
 const logIn = <R>(
   endpoint: TokenEndpoint.TokenEndpoint,
   options: Options<R>,
-  need: Provider.Need
+  need: Provider.Need,
+  verifier: IdToken.Verifier | undefined
 ): Effect.Effect<Token, RefreshError, R | HttpClient> =>
   Effect.gen(function* () {
     if (need.interaction === "forbidden") return yield* refuse({ _tag: "Interaction", kind: "Forbidden" })
+    // Nobody logs in for nothing because the keys are not to be had.
+    if (verifier !== undefined) yield* Effect.mapError(verifier.prepare, ({ reason }) => refuse(reason))
     const codes = yield* TokenEndpoint.authorizeDevice(endpoint, options)
     const timer = yield* timerOf(codes.expiresIn)
     const happened = yield* PubSub.unbounded<Progress>({ replay: 1 })
@@ -227,7 +239,11 @@ const logIn = <R>(
 
     const show = yield* Effect.forkScoped((options.prompt ?? terminalPrompt())(login))
     if (options.open !== undefined) {
-      yield* Effect.forkScoped(opened(options.open, login))
+      const address = Option.getOrElse(codes.verificationUriComplete, () => codes.verificationUri)
+      yield* Browser.openBy(options.open, address).pipe(
+        Effect.catchAll(() => Effect.logDebug("no browser was opened for the login")),
+        Effect.forkScoped
+      )
     }
     const cancelled = Effect.flatMap(
       Fiber.await(show),
@@ -239,7 +255,11 @@ const logIn = <R>(
             : Effect.fail(refuse({ _tag: "Interaction", kind: "Cancelled" }))
       })
     )
-    const exit = yield* Effect.raceFirst(poll, cancelled).pipe(
+    const verified =
+      verifier === undefined
+        ? poll
+        : IdToken.verifying(poll, verifier, { provider: name, previous: need.previous, isLogin: true })
+    const exit = yield* Effect.raceFirst(verified, cancelled).pipe(
       Effect.onInterrupt(() => tell({ _tag: "Failed", error: refuse({ _tag: "Interaction", kind: "Cancelled" }) })),
       Effect.exit
     )
@@ -257,12 +277,6 @@ const logIn = <R>(
     yield* Effect.timeoutOption(Fiber.await(show), "1 second")
     return yield* exit
   }).pipe(Effect.scoped)
-
-const opened = <R>(open: NonNullable<Options<R>["open"]>, login: Login) =>
-  Effect.suspend(() => {
-    const opening = open(Option.getOrElse(login.verificationUriComplete, () => login.verificationUri))
-    return Effect.isEffect(opening) ? opening : Effect.promise(() => Promise.resolve(opening))
-  }).pipe(Effect.catchAllCause(() => Effect.logDebug("no browser was opened for the login")))
 
 /** Counts a code's life down, and sleeps no longer than that. */
 const timerOf = (lifetime: Duration.Duration) =>
@@ -403,7 +417,8 @@ export interface ConfigOptions extends Provider.GrantConfig {
  * @category models
  * @since 0.1.0
  */
-export type ConfigRest<R = never> = Provider.GrantRest & Pick<Options<R>, "open" | "pollAtOnce" | "prompt">
+export type ConfigRest<R = never> = Provider.GrantRest &
+  Pick<Options<R>, "open" | "pollAtOnce" | "prompt" | "idToken" | "expected">
 
 /**
  * A provider from configuration: by default the environment variables `ISSUER`, or `TOKEN_URL` and `DEVICE_AUTHORIZATION_URL`, `CLIENT_ID` and, if set, `CLIENT_SECRET` and

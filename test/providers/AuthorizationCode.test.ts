@@ -7,7 +7,6 @@ import * as Console from "effect/Console"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Encoding from "effect/Encoding"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -25,10 +24,12 @@ import * as Live from "../../examples/support/authorizationServer.ts"
 import * as AuthorizationServer from "../../src/AuthorizationServer.ts"
 import * as Credentials from "../../src/Credentials.ts"
 import type { RefreshError } from "../../src/CredentialsError.ts"
+import * as IdToken from "../../src/IdToken.ts"
 import * as AuthorizationCode from "../../src/providers/AuthorizationCode.ts"
-import type * as Provider from "../../src/Provider.ts"
+import * as Provider from "../../src/Provider.ts"
 import * as Testing from "../../src/Testing.ts"
-import type { Token } from "../../src/Token.ts"
+import * as Token from "../../src/Token.ts"
+import * as TokenStore from "../../src/TokenStore.ts"
 import { callbackOf, isOpen, raw, silent, visit, type Visited } from "../support/browser.ts"
 import { show } from "../support/engine.ts"
 import { contract } from "./contract.ts"
@@ -36,7 +37,7 @@ import { contract } from "./contract.ts"
 const sha256 = (text: string) => createHash("sha256").update(text).digest("base64url")
 
 /** A server whose people are always logged in: codes are `c0de`, good for whoever asked last. */
-const people = (more: Testing.Options = {}) => {
+const people = (more: Testing.Options = {}, claims: Readonly<Record<string, unknown>> = {}) => {
   let asked = new URLSearchParams()
   const server = Testing.authorizationServer({
     metadata: { authorization_endpoint: "https://id.test/authorize" },
@@ -46,7 +47,11 @@ const people = (more: Testing.Options = {}) => {
         parameters["redirect_uri"] === asked.get("redirect_uri") &&
         /^[\w.~-]{43,128}$/.test(parameters["code_verifier"] ?? "") &&
         sha256(parameters["code_verifier"]!) === asked.get("code_challenge")
-          ? issue({ subject: "ada", scope: asked.get("scope")?.split(" ") })
+          ? issue({
+              subject: "ada",
+              scope: asked.get("scope")?.split(" "),
+              idToken: { nonce: asked.get("nonce") ?? undefined, ...claims }
+            })
           : Effect.succeed({ status: 400, json: { error: "invalid_grant" } })
     },
     ...more
@@ -70,7 +75,7 @@ interface Begun {
   readonly params: URLSearchParams
   readonly port: number
   readonly callback: (answer?: Readonly<Record<string, string>>) => string
-  readonly fiber: Fiber.Fiber<Token, RefreshError>
+  readonly fiber: Fiber.Fiber<Token.Token, RefreshError>
 }
 
 /** A login up to the moment when the browser opens. */
@@ -102,7 +107,7 @@ const get = (url: string, headers: Readonly<Record<string, string>> = {}) => {
 }
 const request = (port: number, text: string) => at(() => raw(port, text))
 const statusOf = (answer: string | undefined) => Number(/^HTTP\/1\.1 (\d+) /.exec(answer ?? "")?.[1])
-const reasonOf = (fiber: Fiber.Fiber<Token, RefreshError>) =>
+const reasonOf = (fiber: Fiber.Fiber<Token.Token, RefreshError>) =>
   Effect.map(Effect.flip(Fiber.join(fiber)), (_) => _.reason)
 
 describe("AuthorizationCode", () => {
@@ -285,26 +290,131 @@ describe("AuthorizationCode", () => {
         }
       })
     )
+  })
 
-    it.effect("an ID token that was made for another login is refused (S224)", () =>
+  describe("who logs in", () => {
+    const openid = { scope: ["openid", "read"] }
+    const elsewhere = "https://other.test"
+
+    it.effect.each<[string, Readonly<Record<string, unknown>>, string]>([
+      ["made for another login", { nonce: "another" }, "nonce"],
+      ["made for no login", { nonce: undefined }, "nonce"],
+      ["for another client", { aud: "you" }, "aud"],
+      ["of another issuer", { iss: elsewhere }, "iss"],
+      ["that has expired", { exp: -31 }, "exp"],
+      ["beside another access token", { at_hash: "c2l4dGVlbiBieXRlcw" }, "at_hash"]
+    ])("an ID token %s is refused, and the page says so (S211, S224, S274)", ([, claims, part]) =>
       Effect.gen(function* () {
-        const part = (claims: object) => Encoding.encodeBase64Url(JSON.stringify(claims))
-        const idToken = (claims: object) => ({ id_token: `${part({ alg: "RS256" })}.${part(claims)}.c2ln` })
+        const login = yield* begun(people({}, claims), openid)
+        const page = yield* at(() => visit(login.callback()))
+        const reason = yield* reasonOf(login.fiber)
+        assert.include(reason._tag === "InvalidResponse" ? reason.description : "", `the ID token is refused, ${part}:`)
+        assert.include(page.text, "The login failed")
+      })
+    )
+
+    it.effect("is another one than was expected: nothing is stored (S228)", () =>
+      Effect.gen(function* () {
+        const id = people({}, { email: "eve@example.com" })
+        const pages: Array<Visited> = []
+        const provider = AuthorizationCode.make({
+          issuer: id.issuer,
+          clientId: "me",
+          ...openid,
+          expected: { sub: "ada", email: "ada@example.com" },
+          ...quiet,
+          open: async (url) => {
+            id.asks(url)
+            pages.push(await visit(callbackOf(url)))
+          }
+        }).pipe(Provider.persisted("key"))
+        const error = yield* Effect.flip(Effect.provide(provider.acquire(first), id.layer))
+        assert.deepStrictEqual(error.reason, { _tag: "WrongUser", claim: "email" })
+        assert.isFalse(error.isRetryable)
+        assert.include(pages[0]!.text, "another user than the expected one logged in (email differs)")
+        assert.deepStrictEqual(yield* Effect.flatMap(TokenStore.TokenStore, (store) => store.list), [])
+      }).pipe(Effect.provide(TokenStore.layerMemory()))
+    )
+
+    const opening = (id: People, opened: Array<string>) => (url: string) => {
+      opened.push(url)
+      id.asks(url)
+      return visit(callbackOf(url))
+    }
+
+    it.effect("stays the same in renewals, and in a login that takes the place of another (S228, S283)", () =>
+      Effect.gen(function* () {
+        const id = people()
+        const opened: Array<string> = []
+        const options = { issuer: id.issuer, clientId: "me", ...openid, ...quiet, open: opening(id, opened) }
+        const { acquire } = AuthorizationCode.make(options)
+        const acquiring = (previous: Option.Option<Token.Token>) =>
+          Effect.provide(acquire({ ...first, previous }), id.layer)
+        const token = yield* acquiring(Option.none())
+        const next = yield* acquiring(Option.some(token))
+        assert.strictEqual(opened.length, 1)
+        // Metadata and keys were fetched once for all of it.
+        assert.deepStrictEqual([id.discovery.requests.length, id.keys.requests.length], [1, 1])
+
+        const eve = yield* id.login({ clientId: "me", subject: "eve", scope: openid.scope })
+        const answer = { access_token: show(eve), id_token: Redacted.value(Option.getOrThrow(eve.idToken)) }
+        id.tokenEndpoint.answerNext({ json: { ...answer, token_type: "Bearer" } })
+        const renewed = yield* Effect.flip(acquiring(Option.some(next)))
+        assert.deepStrictEqual(renewed.reason, { _tag: "WrongUser", claim: "sub" })
+
+        const before = Token.make({ ...eve, refreshToken: Option.some(Redacted.make("spent")) })
+        const again = yield* Effect.flip(acquiring(Option.some(before)))
+        assert.deepStrictEqual([again.reason, opened.length], [{ _tag: "WrongUser", claim: "sub" }, 2])
+        const own = Token.make({ ...next, refreshToken: Option.some(Redacted.make("spent")) })
+        assert.isTrue(Option.isSome((yield* acquiring(Option.some(own))).idToken))
+      })
+    )
+
+    it.effect("is not asked while the issuer's keys are not to be had", () =>
+      Effect.gen(function* () {
+        const id = people()
+        id.keys.answerAlways({ status: 503 })
+        const opened: Array<string> = []
+        const provider = AuthorizationCode.make({
+          issuer: id.issuer,
+          clientId: "me",
+          ...openid,
+          open: (url) => void opened.push(url)
+        })
+        const error = yield* Effect.flip(Effect.provide(provider.acquire(first), id.layer))
+        assert.deepStrictEqual(
+          [error.provider, error.reason._tag, opened.length],
+          ["AuthorizationCode", "Unavailable", 0]
+        )
+      })
+    )
+
+    it.effect("is anybody where verification is off, but the login is still ours (S224)", () =>
+      Effect.gen(function* () {
         for (const [claims, isTaken] of [
-          [(nonce: string) => ({ sub: "ada", nonce }), true],
-          [() => ({ sub: "ada", nonce: "another" }), false],
-          [() => ({ sub: "ada" }), false]
+          [{ aud: "you", iss: elsewhere }, true],
+          [{ nonce: "another" }, false],
+          [{ nonce: undefined }, false]
         ] as const) {
-          let nonce = ""
-          const id = people({
-            grants: { authorization_code: (_, issue) => issue({ scope: ["openid"], extra: idToken(claims(nonce)) }) }
-          })
-          const login = yield* begun(id, { scope: ["openid"] })
-          nonce = login.params.get("nonce")!
-          const page = yield* at(() => visit(login.callback()))
+          const id = people({}, claims)
+          const login = yield* begun(id, { ...openid, idToken: false })
+          yield* at(() => visit(login.callback()))
           assert.strictEqual(Either.isRight(yield* Effect.either(Fiber.join(login.fiber))), isTaken)
-          assert.include(page.text, isTaken ? "You are logged in" : "The login failed")
+          assert.strictEqual(id.keys.requests.length, 0)
         }
+      })
+    )
+
+    it.effect("is looked at by a verifier of one's own, also without openid in the scope", () =>
+      Effect.gen(function* () {
+        const id = people()
+        const verifier = IdToken.verifier({ server: id.issuer, clientId: "another" })
+        const login = yield* begun(id, { ...openid, idToken: verifier })
+        yield* at(() => visit(login.callback()))
+        assert.include((yield* Effect.flip(Fiber.join(login.fiber))).message, "aud")
+        const without = yield* begun(id, { idToken: verifier })
+        yield* at(() => visit(without.callback()))
+        assert.include((yield* Effect.flip(Fiber.join(without.fiber))).message, "ask for the scope openid")
       })
     )
   })
@@ -841,7 +951,18 @@ describe("AuthorizationCode", () => {
           ["prompt", { prompt: ["none", "login"] }],
           ["parameters", { parameters: { response_type: "token" } }],
           ["clientId", { clientId: "" }],
-          ["issuer", { issuer: "http://id.example.com" }]
+          ["issuer", { issuer: "http://id.example.com" }],
+          ["expected", { expected: { sub: "ada" } }],
+          ["expected", { expected: { sub: "ada" }, scope: ["openid"], idToken: false }],
+          [
+            "server",
+            {
+              idToken: IdToken.verifier({
+                server: AuthorizationServer.make({ token_endpoint: "https://id.test/" }),
+                clientId: "me"
+              })
+            }
+          ]
         ]
         for (const [option, more] of cases) {
           const id = people()
@@ -975,6 +1096,7 @@ describe("AuthorizationCode against a certified server", () => {
           scope: ["openid", "offline_access", "api"],
           prompt: "consent",
           redirectHost,
+          expected: { sub: "grace" },
           open: async (url) => {
             page = await visit(url, { login: "grace", password: "x" })
           },

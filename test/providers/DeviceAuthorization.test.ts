@@ -115,7 +115,7 @@ const real = (more: Testing.Options = {}, start: object = {}) => {
         request.parameters["device_code"] !== deviceCode
           ? Effect.succeed(Testing.refuse("invalid_grant"))
           : isApproved
-            ? issue({ subject: "ada" })
+            ? issue({ subject: "ada", scope: devices.at(-1)?.parameters["scope"]?.split(" ") })
             : Effect.succeed(Testing.refuse("authorization_pending"))
     },
     routes: (request) => {
@@ -935,6 +935,63 @@ describe("in an application", () => {
   })
 })
 
+describe("who logs in", () => {
+  const openid = { scope: ["openid"] }
+
+  it.effect("is verified: an ID token for another client is no login, and the prompt hears of it", () =>
+    Effect.gen(function* () {
+      const server = real({
+        grants: { [grantType]: (_, issue) => issue({ subject: "ada", ...openid, idToken: { aud: "you" } }) }
+      })
+      const heard: Array<DeviceAuthorization.Progress["_tag"]> = []
+      const prompt = ({ progress }: DeviceAuthorization.Login) =>
+        Stream.runForEach(progress, ({ _tag }) => Effect.sync(() => heard.push(_tag)))
+      const provider = DeviceAuthorization.make({ ...server.options, ...openid, prompt })
+      const error = yield* Effect.flip(Effect.provide(provider.acquire(first), server.layer))
+      assert.match(error.message, /^DeviceAuthorization: .* the ID token is refused, aud:/)
+      assert.strictEqual(heard.at(-1), "Failed")
+    })
+  )
+
+  it.effect("is another one than was expected, or than before (S228)", () =>
+    Effect.gen(function* () {
+      const server = real()
+      const acquire = (more: object, previous = first.previous) =>
+        Effect.provide(
+          DeviceAuthorization.make({ ...server.options, ...openid, ...more }).acquire({ ...first, previous }),
+          server.layer
+        )
+      const wrong = yield* Effect.flip(acquire({ expected: { sub: "eve" } }))
+      assert.deepStrictEqual(wrong.reason, { _tag: "WrongUser", claim: "sub" })
+      assert.isTrue(Option.isSome((yield* acquire({ expected: { sub: "ada" } })).idToken))
+      const eve = yield* server.login({ clientId: "my-tool", subject: "eve", scope: ["openid"] })
+      server.endSessions()
+      const other = yield* Effect.flip(acquire({}, Option.some(eve)))
+      assert.deepStrictEqual(other.reason, { _tag: "WrongUser", claim: "sub" })
+      assert.isTrue(Option.isSome((yield* acquire({ idToken: false }, Option.some(eve))).idToken))
+    })
+  )
+
+  it.effect("is not asked while the issuer's keys are not to be had", () =>
+    Effect.gen(function* () {
+      const server = real()
+      server.keys.answerAlways({ status: 503 })
+      const provider = DeviceAuthorization.make({ ...server.options, ...openid })
+      const error = yield* Effect.flip(Effect.provide(provider.acquire(first), server.layer))
+      assert.deepStrictEqual([error.provider, error.reason._tag], ["DeviceAuthorization", "Unavailable"])
+      assert.strictEqual(server.devices.length, 0)
+    })
+  )
+
+  it.effect("is not looked at where nothing but the endpoints is known", () =>
+    Effect.gen(function* () {
+      const server = scripted([{ json: { access_token: "a1", id_token: "no.id.token" } }])
+      const { exit } = yield* played(Effect.provide(acquire(openid), server.layer))
+      assert.isTrue(Exit.isSuccess(exit))
+    })
+  )
+})
+
 describe("on a real server", () => {
   /** Logs in, and decides on the pages that the server shows. */
   const login = (server: DeviceServer, decision: "approve" | "deny", pages: Array<string>) =>
@@ -942,6 +999,7 @@ describe("on a real server", () => {
       issuer: server.issuer,
       clientId: server.clientId,
       scope: ["openid", "offline_access"],
+      expected: { sub: "ada" },
       parameters: { prompt: "consent" },
       prompt: ({ verificationUriComplete }) =>
         Effect.promise(async () => pages.push(await decide(Option.getOrThrow(verificationUriComplete), decision)))
@@ -1015,6 +1073,7 @@ describe("options", () => {
       assert.strictEqual((yield* problem({ ...options, clientId: " " }))[0], "clientId")
       assert.strictEqual((yield* problem({ ...options, tokenEndpoint: "http://id.test" }))[0], "tokenEndpoint")
       assert.strictEqual((yield* problem({ ...options, scope: ["a b"] }))[0], "scope")
+      assert.strictEqual((yield* problem({ ...options, scope: ["openid"], expected: { sub: "ada" } }))[0], "expected")
     })
   )
 

@@ -15,10 +15,9 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
-import * as http from "node:http"
-import type { AddressInfo } from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
+import { type Answer, meantFor, type Seen, standIn } from "../../examples/support/standIn.ts"
 
 /** One thing that is done, and what has to come of it. */
 export interface Step {
@@ -56,28 +55,6 @@ export interface Scenario {
   readonly steps: ReadonlyArray<Step>
   /** Files under the home directory afterwards: their JSON as a subset, their text if it is a string, or null for none. */
   readonly files?: Readonly<Record<string, unknown>>
-}
-
-/** A request as the stand-in saw it. `origin` is where it was meant to go. */
-export interface Seen {
-  readonly method: string
-  readonly origin: string
-  readonly path: string
-  readonly query: Readonly<Record<string, string>>
-  readonly headers: Readonly<Record<string, string>>
-  readonly text: string
-  /** The body, where it is a form. */
-  readonly form?: Readonly<Record<string, string>>
-  /** The body, where it is JSON. */
-  readonly json?: any
-}
-
-/** What the stand-in answers; default: 200, no body. */
-export interface Answer {
-  readonly status?: number
-  readonly headers?: Readonly<Record<string, string>>
-  readonly json?: unknown
-  readonly body?: string
 }
 
 /** Where a scenario plays. */
@@ -119,53 +96,15 @@ const clockOf = () => {
     currentTimeMillis: Effect.sync(millis),
     currentTimeNanos: Effect.sync(nanos),
     sleep: (duration) =>
-      live.sleep(Duration.lessThan(duration, "9 seconds") ? Duration.times(duration, 0.01) : duration)
+      Duration.lessThan(duration, "9 seconds")
+        ? Effect.zipRight(
+            live.sleep(Duration.times(duration, 0.01)),
+            Effect.sync(() => void (offset += Duration.toMillis(duration) * 0.99))
+          )
+        : live.sleep(duration)
   }
   return { clock, pass: (duration: Duration.DurationInput) => void (offset += Duration.toMillis(duration)) }
 }
-
-const textOf = (request: http.IncomingMessage): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const chunks: Array<Uint8Array> = []
-    request
-      .on("data", (chunk) => chunks.push(chunk))
-      .on("end", () => resolve(Buffer.concat(chunks).toString()))
-      .on("error", reject)
-  })
-
-const originHeader = "x-meant-for"
-
-const serve = (answer: (seen: Seen) => Answer, seen: Array<Seen>) =>
-  Effect.acquireRelease(
-    Effect.async<http.Server>((resume) => {
-      const server = http.createServer(async (request, response) => {
-        const text = await textOf(request)
-        const url = new URL(request.url!, "http://stand-in")
-        const { [originHeader]: origin, ...headers } = request.headers as Record<string, string>
-        const type = headers["content-type"] ?? ""
-        const saw: Seen = {
-          method: request.method!,
-          origin: origin ?? `http://${headers["host"]}`,
-          path: url.pathname,
-          query: Object.fromEntries(url.searchParams),
-          headers,
-          text,
-          ...(type.includes("x-www-form-urlencoded") ? { form: Object.fromEntries(new URLSearchParams(text)) } : {}),
-          ...(type.includes("json") && text !== "" ? { json: JSON.parse(text) } : {})
-        }
-        seen.push(saw)
-        const { body, headers: more, json, status = 200 } = answer(saw)
-        response.writeHead(status, { ...(json === undefined ? {} : { "content-type": "application/json" }), ...more })
-        response.end(json === undefined ? body : JSON.stringify(json))
-      })
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-    }),
-    (server) =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      })
-  )
 
 /** Whatever is asked for on the internet is asked of the stand-in, which is told where it was meant to go. */
 const reroute =
@@ -174,7 +113,7 @@ const reroute =
     const url = new URL(input instanceof Request ? input.url : input)
     if (["127.0.0.1", "localhost", "[::1]"].includes(url.hostname)) return fetch(input, init)
     const headers = new Headers(init?.headers)
-    headers.set(originHeader, url.origin)
+    headers.set(meantFor, url.origin)
     const response = await fetch(server + url.pathname + url.search, { ...init, headers })
     Object.defineProperty(response, "url", { value: url.href })
     return response
@@ -224,15 +163,18 @@ const play = (scenario: Scenario, system: System) =>
     )
     const seen: Array<Seen> = []
     let answer: (seen: Seen) => Answer = () => ({ status: 500 })
-    const server = yield* serve((seen) => answer(seen), seen)
-    const place = { home, server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, environment: {}, seen }
+    const server = yield* standIn((request) => {
+      seen.push(request)
+      return answer(request)
+    })
+    const place = { home, server, environment: {}, seen }
     const given = filled(scenario.given ?? {}, place)
     const world: World = { ...place, environment: { HOME: home, ...given.environment } }
-    const standIn = system.standIn(given.server ?? {}, world)
+    const answers = system.standIn(given.server ?? {}, world)
     const scripted: Array<Answer & { readonly path: string }> = [...(given.answers ?? [])]
     answer = (seen) => {
       const place = scripted.findIndex(({ path }) => path === seen.path)
-      return place < 0 ? standIn(seen) : scripted.splice(place, 1)[0]!
+      return place < 0 ? answers(seen) : scripted.splice(place, 1)[0]!
     }
     write(home, given.files ?? {})
     const { clock, pass } = clockOf()
