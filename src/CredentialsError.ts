@@ -446,6 +446,61 @@ export class TokenStoreError extends StoreBase {
   }
 }
 
+const ProfilesBase: TaggedErrorClass<
+  ProfilesError,
+  "ProfilesError",
+  {
+    readonly operation: "list" | "get" | "write" | "remove" | "current"
+    readonly profile: string
+    readonly reason:
+      "NotFound" | "Invalid" | "Corrupt" | "Permissions" | "LockTimeout" | "Conflict" | "Unavailable" | "NewerVersion"
+    readonly description: string
+  }
+> = TaggedError("ProfilesError", {
+  operation: Schema.Literal("list", "get", "write", "remove", "current"),
+  profile: Schema.String,
+  reason: Schema.Literal(
+    "NotFound",
+    "Invalid",
+    "Corrupt",
+    "Permissions",
+    "LockTimeout",
+    "Conflict",
+    "Unavailable",
+    "NewerVersion"
+  ),
+  description: Schema.String
+})
+
+/**
+ * Profiles could not be read or written. `NotFound` and `Invalid` are about what was asked for, the others as for a token store. `profile` is empty
+ * where it is about all of them. Nothing that was stored is lost by it.
+ *
+ * @example
+ * ```ts
+ * import { ProfilesError } from "effect-credentials/CredentialsError"
+ *
+ * const error = new ProfilesError({
+ *   operation: "get",
+ *   profile: "work",
+ *   reason: "NotFound",
+ *   description: "there are home, staging: choose one of them or write it first"
+ * })
+ * console.log(error.message)
+ * // profiles, get work: NotFound, there are home, staging: choose one of them or write it first
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ProfilesError extends ProfilesBase {
+  /** One sentence: what happened and what to do. */
+  override get message(): string {
+    const what = this.profile === "" ? this.operation : `${this.operation} ${this.profile}`
+    return `profiles, ${what}: ${this.reason}, ${this.description}`
+  }
+}
+
 const JwtBase: TaggedErrorClass<JwtError, "JwtError", { readonly description: string }> = TaggedError("JwtError", {
   description: Schema.String
 })

@@ -14,6 +14,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
     "ClientAuthentication.ts",
     "TokenStore.ts",
     "Sources.ts",
+    "Profiles.ts",
     "Authorization.ts",
     "IdToken.ts",
     "WorkloadIdentity.ts"
@@ -53,6 +54,7 @@ const revealing: Readonly<Record<string, string>> = {
   "Sources.ts": "offers settings as a ConfigProvider, which knows texts only",
   "WorkloadIdentity.ts": "puts a secret in a header, and finds it in an answer",
   "internal/pkce.ts": "hashes a verifier",
+  "internal/profiles.ts": "writes down what a profile holds",
   "internal/secret.ts": "says whether one is blank",
   "internal/signing.ts": "signs with it",
   "Token.ts": "encodes a token for a store, and says whether it can be sent",
