@@ -31,6 +31,7 @@ import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { InvalidOption, MissingCredentials, type PartialCredentials, RefreshError } from "./CredentialsError.ts"
+import * as Spending from "./internal/spending.ts"
 import * as Text from "./internal/text.ts"
 import * as Provider from "./Provider.ts"
 import type { Token } from "./Token.ts"
@@ -234,10 +235,10 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
     rows[at] = { ...rows[at]!, outcome, detail }
   }
   const ask = ({ provider }: Candidate, need: Provider.Need): Effect.Effect<Token, RefreshError, R> =>
-    Effect.timeoutFail(
+    Spending.within(
       Effect.suspend(() => provider.acquire(need)),
       {
-        duration: provider.timeLimit,
+        after: provider.timeLimit,
         onTimeout: () =>
           new RefreshError({ provider: provider.name, reason: { _tag: "Timeout", after: provider.timeLimit } })
       }
@@ -286,7 +287,20 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
       acquire: (need) => Effect.suspend(() => (winner === undefined ? search(need) : ask(winner, need))),
       authorization: first.provider.authorization,
       timeLimit: candidates.map(({ provider }) => provider.timeLimit).reduce((sum, limit) => Duration.sum(sum, limit)),
-      revoke: (held) => Effect.suspend(() => winner?.provider.revoke(held) ?? Effect.void),
+      // What is held is the winner's. Without one, each link that keeps tokens gives back its own.
+      revoke: (held) =>
+        Effect.forEach(candidates, (candidate) =>
+          Effect.exit(
+            winner === undefined
+              ? candidate.provider.revoke([])
+              : winner === candidate
+                ? candidate.provider.revoke(held)
+                : candidate.provider.forget
+          )
+        ).pipe(
+          Effect.tap(() => Effect.sync(() => void (winner = undefined))),
+          Effect.flatMap((exits) => Effect.forEach(exits, (exit) => exit, { discard: true }))
+        ),
       forget: Effect.forEach(candidates, ({ provider }) => Effect.exit(provider.forget)).pipe(
         Effect.tap(() => Effect.sync(() => void (winner = undefined))),
         Effect.flatMap((exits) => Effect.forEach(exits, (exit) => exit, { discard: true }))
@@ -388,10 +402,10 @@ export const within: {
     acquire: (need) =>
       Option.isSome(need.previous)
         ? self.acquire(need)
-        : Effect.timeoutFail(
+        : Spending.within(
             Effect.suspend(() => self.acquire(need)),
             {
-              duration: after,
+              after,
               onTimeout: () => new RefreshError({ provider: self.name, reason: { _tag: "Timeout", after } })
             }
           ),

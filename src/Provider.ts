@@ -503,7 +503,7 @@ export const persisted: {
         Stream.runHead,
         Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
       )
-      return Effect.raceFirst(unbroken(here), elsewhere)
+      return Effect.raceFirst(Spending.within(here), elsewhere)
     }
 
     return make<R | TokenStore>({
@@ -528,7 +528,7 @@ export const persisted: {
               () => logIn(store, need)
             ),
             Effect.catchIf(isStoreError, (error) => manage(store, need, error)),
-            unbroken
+            (effect) => Spending.within(effect)
           )
         ),
       revoke: (held) =>
@@ -561,9 +561,6 @@ export const persisted: {
     })
   }
 )
-
-const unbroken = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) => Spending.unbroken(effect, { restore }))
 
 const isStoreError = (error: RefreshError | TokenStoreError): error is TokenStoreError =>
   error._tag === "TokenStoreError"
@@ -720,6 +717,11 @@ export const orElse: {
         () => that.acquire(need)
       ),
     timeLimit: Duration.sum(self.timeLimit, that.timeLimit),
+    // Each server hears of what is its own; whatever becomes of the one, the other is told too.
+    revoke: (held) =>
+      Effect.zipWith(Effect.exit(self.revoke(held)), Effect.exit(that.revoke([])), (first, second) =>
+        Exit.zipRight(first, second)
+      ).pipe(Effect.flatten),
     forget: Effect.zipRight(self.forget, that.forget),
     updates: self.updates === Stream.empty ? that.updates : Stream.merge(self.updates, that.updates),
     check: Effect.zipRight(self.check, that.check)

@@ -13,7 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Credentials from "../src/Credentials.ts"
-import { RefreshError, type RefreshErrorReason } from "../src/CredentialsError.ts"
+import { RefreshError, RevocationError, type RefreshErrorReason } from "../src/CredentialsError.ts"
 import * as Provider from "../src/Provider.ts"
 import * as Sources from "../src/Sources.ts"
 import * as Token from "../src/Token.ts"
@@ -146,6 +146,27 @@ describe("Provider.orElse", () => {
         assert.strictEqual(that.needs.length, 0)
       }
     })
+  )
+})
+
+describe("Provider.orElse at the end", () => {
+  it.effect("what the other provider keeps is revoked and removed too, even if the first one fails", () =>
+    Effect.gen(function* () {
+      const store = yield* TokenStore.TokenStore
+      const told: Array<string> = []
+      const other = Provider.make({
+        ...counting().provider,
+        revoke: (held) => Effect.sync(() => void told.push(...held.map(show)))
+      })
+      const one = Provider.make({
+        ...counting().provider,
+        revoke: () => new RevocationError({ provider: "One", reason: { _tag: "Unavailable", status: 503 } })
+      })
+      yield* store.transaction("other", () => Effect.succeedSome(token("kept")))
+      const both = Provider.orElse(Provider.persisted(one, "one"), Provider.persisted(other, "other"))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(both.revoke([token("held")]))))
+      assert.deepStrictEqual([told, yield* store.list], [["kept"], []])
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
   )
 })
 

@@ -1,4 +1,6 @@
 /** Tokens that outlive their credentials: what is stored, what is never lost, and what happens if the store fails. */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
@@ -13,9 +15,11 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import * as Credentials from "../src/Credentials.ts"
 import { RefreshError, type RefreshErrorReason, RevocationError } from "../src/CredentialsError.ts"
 import * as Provider from "../src/Provider.ts"
+import * as RefreshToken from "../src/providers/RefreshToken.ts"
 import * as Token from "../src/Token.ts"
 import * as TokenStore from "../src/TokenStore.ts"
 import { counting, show } from "./support/engine.ts"
@@ -499,5 +503,130 @@ describe("the end of persisted credentials", () => {
       yield* Fiber.interrupt(revoking)
       assert.deepStrictEqual(yield* store.list, [])
     }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+})
+
+describe("Provider.persisted and a token endpoint", () => {
+  /** A token endpoint that says when it has a request, and answers when it is told to. */
+  const endpoint = Effect.gen(function* () {
+    const received = yield* Deferred.make<void>()
+    const answer = yield* Deferred.make<void>()
+    let requests = 0
+    const client = HttpClient.make((request) =>
+      Effect.gen(function* () {
+        requests++
+        yield* Deferred.succeed(received, undefined)
+        yield* Deferred.await(answer)
+        return HttpClientResponse.fromWeb(
+          request,
+          Response.json({ access_token: "t1", token_type: "Bearer", expires_in: 600, refresh_token: "r1" })
+        )
+      })
+    )
+    return { received, answer, requests: () => requests, layer: Layer.succeed(HttpClient.HttpClient, client) }
+  })
+  const provider = RefreshToken.make({ tokenEndpoint: "https://id.test/token", clientId: "me", refreshToken: "r0" })
+  const kept = (store: FailingStore.FailingStore) =>
+    Option.flatMap(store.peek(key), ({ refreshToken }) => refreshToken).pipe(
+      Option.map(Redacted.value),
+      Option.getOrNull
+    )
+
+  it.effect("who interrupts after the request was sent waits for the answer and for it to be stored (S151)", () =>
+    Effect.gen(function* () {
+      const store = FailingStore.make()
+      const server = yield* endpoint
+      const running = yield* Effect.fork(
+        Effect.provide(Provider.persisted(provider, key).acquire(first), Layer.merge(server.layer, store.layer))
+      )
+      yield* Deferred.await(server.received)
+      const interrupting = yield* Effect.fork(Fiber.interrupt(running))
+      yield* Effect.repeatN(Effect.yieldNow(), 20)
+      assert.isNull(interrupting.unsafePoll())
+      yield* Deferred.succeed(server.answer, undefined)
+      yield* Fiber.join(interrupting)
+      assert.strictEqual(kept(store), "r1")
+    })
+  )
+
+  it.effect("an answer that comes after the time limit is used, and callers do not fail (S121)", () =>
+    Effect.gen(function* () {
+      const server = yield* endpoint
+      const limited = Provider.make({ ...provider, timeLimit: Duration.seconds(1) })
+      const token = yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(limited)
+        const caller = yield* Effect.fork(credentials.token)
+        yield* Deferred.await(server.received)
+        yield* TestClock.adjust("2 seconds")
+        yield* Deferred.succeed(server.answer, undefined)
+        return yield* Fiber.join(caller)
+      }).pipe(Effect.scoped, Effect.provide(server.layer))
+      assert.strictEqual(show(token), "t1")
+    })
+  )
+
+  it.effect("an attempt that is never answered ends at its own time limit, and is ambiguous", () =>
+    Effect.gen(function* () {
+      const server = yield* endpoint
+      const limited = Provider.make({ ...provider, timeLimit: Duration.seconds(1) })
+      const exit = yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(limited)
+        const caller = yield* Effect.fork(Effect.exit(credentials.token))
+        yield* Deferred.await(server.received)
+        yield* TestClock.adjust("11 seconds")
+        return yield* Fiber.join(caller)
+      }).pipe(Effect.scoped, Effect.provide(server.layer))
+      assert.strictEqual(reasonOf(exit), "Ambiguous")
+    })
+  )
+
+  it.effect(
+    "a refresh token from the options is not sent while the store cannot be read: it may have been rotated",
+    () =>
+      Effect.gen(function* () {
+        const store = FailingStore.make()
+        store.reading = "Unavailable"
+        const server = yield* endpoint
+        const exit = yield* Effect.exit(
+          Effect.provide(Provider.persisted(provider, key).acquire(first), Layer.merge(server.layer, store.layer))
+        )
+        assert.strictEqual(reasonOf(exit), "Store")
+        assert.strictEqual(server.requests(), 0)
+      })
+  )
+
+  it.effect("each refresh token and each access token is revoked once, the refresh tokens first", () =>
+    Effect.gen(function* () {
+      const sent: Array<string> = []
+      const client = HttpClient.make((request) =>
+        Effect.sync(() => {
+          const body = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
+          sent.push(new URLSearchParams(body).get("token") ?? "")
+          return HttpClientResponse.fromWeb(request, new Response(null, { status: sent.length === 1 ? 400 : 200 }))
+        })
+      )
+      const server = AuthorizationServer.make({
+        token_endpoint: "https://id.test/token",
+        revocation_endpoint: "https://id.test/revoke"
+      })
+      const revoking = RefreshToken.make({ server, clientId: "me", refreshToken: "r0" })
+      const issuedAt = DateTime.unsafeMake(0)
+      const token = (n: number) =>
+        Token.make({
+          accessToken: Redacted.make(`t${n}`),
+          issuedAt,
+          refreshToken: Option.some(Redacted.make("r"))
+        })
+      const withoutAccess = { ...token(0), accessToken: Redacted.make("") }
+      const exit = yield* Effect.exit(
+        Effect.provideService(
+          revoking.revoke([token(1), token(2), token(2), withoutAccess]),
+          HttpClient.HttpClient,
+          client
+        )
+      )
+      assert.deepStrictEqual(sent, ["r", "t1", "t2"])
+      assert.isTrue(Exit.isFailure(exit))
+    })
   )
 })

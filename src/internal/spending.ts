@@ -28,8 +28,8 @@ interface Gate {
   isShut: boolean
   /** Whether whoever sends says so: while nobody does, something may have been sent. */
   isExact: boolean
-  /** Done when all that was sent has come to nothing. */
-  readonly quiet: Deferred.Deferred<void>
+  /** Done when there is nothing to wait for any more: all that was sent has come to nothing, or it has ended. */
+  readonly settled: Deferred.Deferred<void>
 }
 
 const current: FiberRef.FiberRef<Gate | undefined> = FiberRef.unsafeMake<Gate | undefined>(undefined)
@@ -48,7 +48,7 @@ const enter = (gates: ReadonlyArray<Gate>): boolean => {
 
 const leave = (gates: ReadonlyArray<Gate>) => {
   for (const gate of gates) {
-    if (--gate.spent === 0 && gate.isShut) Deferred.unsafeDone(gate.quiet, Exit.void)
+    if (--gate.spent === 0 && gate.isShut) Deferred.unsafeDone(gate.settled, Exit.void)
   }
 }
 
@@ -84,14 +84,13 @@ const stop = (gate: Gate, fiber: Fiber.RuntimeFiber<unknown, unknown>, grace: Du
     gate.isShut = true
     const wait = gate.spent > 0 ? longest : gate.isExact ? Duration.zero : grace
     const interrupt = Effect.asVoid(Fiber.interrupt(fiber))
-    return Duration.equals(wait, Duration.zero)
-      ? interrupt
-      : Effect.raceFirst(Fiber.await(fiber), Deferred.await(gate.quiet)).pipe(
-          Effect.interruptible,
-          Effect.timeoutOption(wait),
-          Effect.withClock(liveClock),
-          Effect.zipRight(interrupt)
-        )
+    if (Duration.equals(wait, Duration.zero)) return interrupt
+    // No race of effects: a second interruption would end that, wherever it runs.
+    fiber.addObserver(() => Deferred.unsafeDone(gate.settled, Exit.void))
+    const enough = Effect.zipRight(Effect.sleep(wait), Deferred.succeed(gate.settled, undefined))
+    return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.withClock(enough, liveClock))), (timer) =>
+      Deferred.await(gate.settled).pipe(Effect.zipRight(Fiber.interrupt(timer)), Effect.zipRight(interrupt))
+    )
   })
 
 export interface Options<E> {
@@ -111,7 +110,7 @@ export const unbroken = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Optio
       spent: 0,
       isShut: false,
       isExact: outer?.isExact ?? false,
-      quiet: Deferred.unsafeMake<void>(FiberId.none)
+      settled: Deferred.unsafeMake<void>(FiberId.none)
     }
     const { grace = Duration.zero, restore, timeLimit } = options
     return Effect.flatMap(
@@ -138,6 +137,12 @@ export const unbroken = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Optio
       }
     )
   }).pipe(Effect.uninterruptible)
+
+/** {@link unbroken}, interruptible where it is used, and with a time limit: in place of `Effect.timeoutFail`, which would cut off what was sent. */
+export const within = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  timeLimit?: Options<E>["timeLimit"]
+): Effect.Effect<A, E, R> => Effect.uninterruptibleMask((restore) => unbroken(effect, { restore, timeLimit }))
 
 /** Whether refresh tokens must not be spent: somebody else may hold newer ones, and he cannot be asked. */
 export const withoutRefreshTokens: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
