@@ -522,7 +522,8 @@ export const persisted: {
       timeLimit: Duration.sum(self.timeLimit, "30 seconds"),
       acquire: (need) =>
         Effect.flatMap(TokenStore, (store) =>
-          renew(store, need).pipe(
+          // Nothing is sent while the lock is waited for.
+          Effect.zipRight(Spending.exact(true), renew(store, need)).pipe(
             Effect.catchIf(
               (error) => need.interaction === "allowed" && isForbidden(error),
               () => logIn(store, need)

@@ -160,6 +160,31 @@ describe("Provider.persisted under every order of events", () => {
     ensure(seen.nothing > 5 && seen.everything > 5, `the ends came at ${JSON.stringify(seen)}`)
   })
 
+  it("the end of a layer does not wait for the lock that a renewal waits for (S152)", () =>
+    seeds(count / 4, (world) => {
+      const server = rotating(world)
+      world.run(
+        Effect.gen(function* () {
+          const store = yield* filled
+          const scope = yield* Scope.make()
+          const credentials = yield* Credentials.make(Provider.persisted(server.provider, key)).pipe(
+            Effect.provideService(TokenStore.TokenStore, store),
+            Effect.provideService(Scope.Scope, scope)
+          )
+          const held = yield* credentials.token
+          const somebody = yield* Effect.fork(store.transaction(key, () => Effect.never))
+          yield* Effect.sleep("1 second")
+          const caller = yield* Effect.fork(credentials.renew(held))
+          yield* Effect.sleep("1 second")
+          yield* Scope.close(scope, Exit.void)
+          yield* Fiber.await(caller)
+          yield* Fiber.interrupt(somebody)
+        })
+      )
+      ensure(server.sent === 1, "something was sent")
+      server.check()
+    }))
+
   it("without a store the memory takes what was sent before the end of the layer, or the time limit (S109, S151)", () => {
     let late = 0
     seeds(count, (world) => {

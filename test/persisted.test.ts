@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as AuthorizationServer from "../src/AuthorizationServer.ts"
@@ -343,6 +344,20 @@ describe("Provider.persisted when the store fails", () => {
     }).pipe(Effect.provide(store.layer))
   })
 
+  it.effect("storing what was forgotten, which waited for its turn, stores nothing", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      store.writing = "Unavailable"
+      const backlog: Provider.Backlog = {}
+      yield* Provider.persisted(serverOf().provider, key).acquire({ ...first, backlog })
+      const { save } = backlog.unsaved!
+      store.writing = undefined
+      backlog.unsaved = undefined
+      yield* save
+      assert.isTrue(Option.isNone(store.peek(key)))
+    }).pipe(Effect.provide(store.layer))
+  })
+
   it.scoped("what somebody else stored after the failure is not overwritten by an older token", () => {
     const store = FailingStore.make()
     return Effect.gen(function* () {
@@ -437,6 +452,24 @@ describe("Provider.persisted when the store fails", () => {
 })
 
 describe("the end of persisted credentials", () => {
+  it.effect("a provider that does not say what it sends has some time to bring its refresh token (S109)", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const store = yield* TokenStore.TokenStore
+      const counted = counting({ lifetime: 600, takes: "1 second", rotates: true })
+      const credentials = yield* Scope.extend(Credentials.make(Provider.persisted(counted.provider, key)), scope)
+      const begin = yield* Effect.fork(credentials.token)
+      yield* TestClock.adjust("1 second")
+      yield* Effect.fork(Effect.flatMap(Fiber.join(begin), credentials.renew))
+      yield* TestClock.adjust("100 millis")
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(closing)
+      assert.strictEqual(counted.aborted(), 0)
+      assert.strictEqual(Option.map(yield* store.get(key), show).pipe(Option.getOrNull), "t2")
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
   it.scoped("a fresh process revokes what is stored, and removes it", () =>
     Effect.gen(function* () {
       const store = yield* TokenStore.TokenStore
