@@ -407,13 +407,13 @@ const StoreBase: TaggedErrorClass<
   TokenStoreError,
   "TokenStoreError",
   {
-    readonly operation: "get" | "remove" | "list" | "transaction" | "changes"
+    readonly operation: "open" | "get" | "remove" | "list" | "transaction" | "changes"
     readonly key: string
     readonly reason: "Corrupt" | "Permissions" | "LockTimeout" | "Conflict" | "Unavailable" | "NewerVersion"
     readonly description: string
   }
 > = TaggedError("TokenStoreError", {
-  operation: Schema.Literal("get", "remove", "list", "transaction", "changes"),
+  operation: Schema.Literal("open", "get", "remove", "list", "transaction", "changes"),
   key: Schema.String,
   reason: Schema.Literal("Corrupt", "Permissions", "LockTimeout", "Conflict", "Unavailable", "NewerVersion"),
   description: Schema.String
@@ -421,6 +421,17 @@ const StoreBase: TaggedErrorClass<
 
 /**
  * A token store could not do what it was asked. Nothing that was stored is lost by it.
+ *
+ * | reason | is |
+ * | --- | --- |
+ * | `Corrupt` | what was stored is no token; it was set aside, and the key is empty now |
+ * | `NewerVersion` | a newer version of this library wrote it; it is kept |
+ * | `Permissions` | the store may not be read or written, or the key to it is wrong |
+ * | `LockTimeout` | somebody else is busy with the same token for too long |
+ * | `Conflict` | somebody else wrote at the same time; nothing was overwritten |
+ * | `Unavailable` | anything else: the disk is full, the network is gone |
+ *
+ * `key` is empty where an operation is about no single one: `open`, which is building the layer, and `list`.
  *
  * @example
  * ```ts
@@ -442,7 +453,8 @@ const StoreBase: TaggedErrorClass<
 export class TokenStoreError extends StoreBase {
   /** One sentence: what happened and what to do. */
   override get message(): string {
-    return `token store, ${this.operation} of ${this.key}: ${this.reason}, ${this.description}`
+    const what = this.key === "" ? this.operation : `${this.operation} of ${Text.printable(this.key, 200)}`
+    return `token store, ${what}: ${this.reason}, ${this.description}`
   }
 }
 

@@ -29,7 +29,7 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { TokenStoreError } from "./CredentialsError.ts"
 import * as Lock from "./internal/lock.ts"
-import type { Token } from "./Token.ts"
+import type * as Token from "./Token.ts"
 
 /**
  * A place for tokens, one per key.
@@ -39,7 +39,7 @@ import type { Token } from "./Token.ts"
  */
 export interface TokenStore {
   /** The token under a key. */
-  readonly get: (key: string) => Effect.Effect<Option.Option<Token>, TokenStoreError>
+  readonly get: (key: string) => Effect.Effect<Option.Option<Token.Token>, TokenStoreError>
   /** Forgets the token under a key, once nobody holds its lock. Nothing there is fine. */
   readonly remove: (key: string) => Effect.Effect<void, TokenStoreError>
   /** All keys that hold a token. */
@@ -51,10 +51,13 @@ export interface TokenStore {
    */
   readonly transaction: <E, R>(
     key: string,
-    f: (stored: Option.Option<Token>) => Effect.Effect<Option.Option<Token>, E, R>
-  ) => Effect.Effect<Option.Option<Token>, E | TokenStoreError, R>
-  /** Each token that is stored under a key from now on, whoever stores it. */
-  readonly changes: (key: string) => Stream.Stream<Token>
+    f: (stored: Option.Option<Token.Token>) => Effect.Effect<Option.Option<Token.Token>, E, R>
+  ) => Effect.Effect<Option.Option<Token.Token>, E | TokenStoreError, R>
+  /**
+   * The tokens that are stored under a key from now on, whoever stores them, each once and in their order. Of several within a moment it may be only the
+   * last.
+   */
+  readonly changes: (key: string) => Stream.Stream<Token.Token>
 }
 
 /**
@@ -84,14 +87,9 @@ export const TokenStore: Context.Tag<TokenStore, TokenStore> = Context.GenericTa
 export const layerMemory = (): Layer.Layer<TokenStore> =>
   Layer.effect(
     TokenStore,
-    Effect.map(PubSub.sliding<readonly [key: string, token: Token]>(256), (written): TokenStore => {
-      const tokens = new Map<string, Token>()
-      const locks = new Map<string, Lock.Lock>()
-      const lockOf = (key: string) => {
-        const lock = locks.get(key) ?? Lock.make()
-        locks.set(key, lock)
-        return lock
-      }
+    Effect.map(PubSub.sliding<readonly [key: string, token: Token.Token]>(256), (written): TokenStore => {
+      const tokens = new Map<string, Token.Token>()
+      const lockOf = Lock.keyed()
       const get = (key: string) => Effect.sync(() => Option.fromNullable(tokens.get(key)))
       return {
         get,

@@ -4,10 +4,10 @@
  * @module
  */
 
-/** The members of a JSON object; undefined for anything else. The parser's own error quotes its input, so it is dropped. */
-export const parseObject = (text: string): Readonly<Record<string, unknown>> | undefined => {
+/** The members of a JSON object that is nested at most `deepest` levels; undefined for anything else. The parser's own error quotes its input, so it is dropped. */
+export const parseObject = (text: string, deepest = 64): Readonly<Record<string, unknown>> | undefined => {
   const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
-  if (isDeep(json)) return undefined
+  if (isDeep(json, deepest)) return undefined
   try {
     const value: unknown = JSON.parse(json)
     return isObject(value) ? value : undefined
@@ -24,10 +24,8 @@ export const isObject = (value: unknown): value is Readonly<Record<string, unkno
 export const member = (members: Readonly<Record<string, unknown>>, name: string): unknown =>
   Object.hasOwn(members, name) ? (members[name] ?? undefined) : undefined
 
-const deepest = 64
-
 // Looked at before parsing, one character at a time: what the parser would build could not be written down again.
-const isDeep = (json: string): boolean => {
+const isDeep = (json: string, deepest: number): boolean => {
   let depth = 0
   let inString = false
   for (let at = 0; at < json.length; at++) {

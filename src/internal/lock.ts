@@ -6,12 +6,20 @@
  * @module
  */
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 
 export interface Lock {
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R>
+  /** Waits for its turn, no longer than `limit` if there is one. */
+  <A, E, R, E2 = never>(effect: Effect.Effect<A, E, R>, limit?: Limit<E2>): Effect.Effect<A, E | E2, R>
+}
+
+/** How long to wait for a lock, and what to fail with then. The effect itself may take as long as it likes. */
+export interface Limit<E> {
+  readonly duration: Duration.Duration
+  readonly onTimeout: () => E
 }
 
 export const make = (): Lock => {
@@ -22,22 +30,44 @@ export const make = (): Lock => {
     if (next === undefined) isTaken = false
     else Deferred.unsafeDone(next, Exit.void)
   }
-  return (effect) =>
+  return <A, E, R, E2 = never>(effect: Effect.Effect<A, E, R>, limit?: Limit<E2>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         const turn = Deferred.unsafeMake<void>(FiberId.none)
-        if (isTaken) waiting.push(turn)
-        else {
+        let wait: Effect.Effect<void, E2> = Deferred.await(turn)
+        if (isTaken) {
+          waiting.push(turn)
+          if (limit !== undefined) wait = Effect.timeoutFail(wait, limit)
+        } else {
           isTaken = true
           Deferred.unsafeDone(turn, Exit.void)
         }
-        return Effect.flatMap(Effect.exit(restore(Deferred.await(turn))), (exit) => {
+        return Effect.flatMap(Effect.exit(restore(wait)), (exit): Effect.Effect<A, E | E2, R> => {
           if (Exit.isSuccess(exit)) return Effect.ensuring(restore(effect), Effect.sync(pass))
           const place = waiting.indexOf(turn)
           if (place >= 0) waiting.splice(place, 1)
           else pass()
-          return exit as Exit.Exit<never>
+          return exit as Exit.Exit<never, E2>
         })
       })
+    )
+}
+
+/** A lock for each key. Those that nobody holds or waits for take no memory. */
+export const keyed = (): ((key: string) => Lock) => {
+  const locks = new Map<string, { readonly lock: Lock; users: number }>()
+  return (key) => (effect, limit) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        const entry = locks.get(key) ?? { lock: make(), users: 0 }
+        locks.set(key, entry)
+        entry.users++
+        return entry
+      }),
+      ({ lock }) => lock(effect, limit),
+      (entry) =>
+        Effect.sync(() => {
+          if (--entry.users === 0) locks.delete(key)
+        })
     )
 }

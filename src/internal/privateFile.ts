@@ -37,6 +37,8 @@ export interface PrivateFiles {
   readonly path: string
   /** Makes the directory, and those that it is in, unless it is there. */
   readonly ensure: Effect.Effect<void, FileError>
+  /** Whether the directory is there. */
+  readonly exists: Effect.Effect<boolean, FileError>
   /** What a file holds; none if there is no such file. */
   readonly read: (name: string) => Effect.Effect<Option.Option<Snapshot>, FileError>
   /** Says without reading whether a file is another one than before; none if there is no such file. */
@@ -363,6 +365,7 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
   return {
     path,
     ensure: Effect.uninterruptible(Effect.asVoid(ready)),
+    exists: Effect.map(found, (stat) => stat !== undefined),
     read: (name) => Effect.uninterruptible(read(name)),
     stamp: (name) => orNone(within(name), Effect.map(disk.stat(within(name)), stampOf)),
     replace,
