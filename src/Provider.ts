@@ -48,6 +48,7 @@ import {
   type TokenStoreError
 } from "./CredentialsError.ts"
 import * as IdToken from "./IdToken.ts"
+import { own } from "./internal/own.ts"
 import * as Settings from "./internal/settings.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Grant from "./protocol/Grant.ts"
@@ -789,13 +790,14 @@ export interface EndpointOptions {
  */
 export const fromEndpoint = <R = never>(
   name: string,
-  options: GrantOptions,
+  given: GrantOptions,
   acquire: (
     need: Need,
     endpoint: TokenEndpoint.TokenEndpoint
   ) => Effect.Effect<Token.Token, RefreshError, R | HttpClient>,
   more?: EndpointOptions
 ): Provider<R | HttpClient> => {
+  const options = own(given)
   const endpoint = TokenEndpoint.make(name, options)
   const provider = make<R | HttpClient>({
     name,

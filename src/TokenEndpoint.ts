@@ -37,6 +37,7 @@ import * as AuthorizationServer from "./AuthorizationServer.ts"
 import * as ClientAuthentication from "./ClientAuthentication.ts"
 import { InvalidOption, RefreshError, type RefreshErrorReason, RevocationError } from "./CredentialsError.ts"
 import * as Http from "./internal/http.ts"
+import { own } from "./internal/own.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Text from "./internal/text.ts"
 import * as Timing from "./internal/timing.ts"
@@ -148,21 +149,24 @@ export interface TokenEndpoint {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (provider: string, options: Options): TokenEndpoint => ({
-  provider,
-  server: serverOf(options),
-  clientId: options.clientId,
-  authentication: ClientAuthentication.fromClient(options),
-  // Nothing else of the options: a secret given as a plain string must not be found in here.
-  settings: {
-    body: options.body,
-    attemptTimeLimit: options.attemptTimeLimit,
-    timeLimit: options.timeLimit,
-    retry: options.retry,
-    reducedScope: options.reducedScope,
-    authorization: options.authorization
+export const make = (provider: string, options: Options): TokenEndpoint => {
+  const mine = own(options)
+  return {
+    provider,
+    server: serverOf(mine),
+    clientId: mine.clientId,
+    authentication: ClientAuthentication.fromClient(mine),
+    // Nothing else of the options: a secret given as a plain string must not be found in here.
+    settings: {
+      body: mine.body,
+      attemptTimeLimit: mine.attemptTimeLimit,
+      timeLimit: mine.timeLimit,
+      retry: mine.retry,
+      reducedScope: mine.reducedScope,
+      authorization: mine.authorization
+    }
   }
-})
+}
 
 const serverOf = (options: Server): AuthorizationServer.AuthorizationServer =>
   options.server !== undefined

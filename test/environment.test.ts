@@ -70,6 +70,45 @@ describe("configuration", () => {
   )
 })
 
+describe("options", () => {
+  it.effect("that change after the provider was made change nothing (S323)", () =>
+    Effect.gen(function* () {
+      const server = answering()
+      const scope = ["read"]
+      const parameters: Record<string, string> = { tenant: "a" }
+      const mutable = { ...options, scope, parameters }
+      const provider = ClientCredentials.make(mutable)
+      scope.push("admin")
+      parameters["tenant"] = "b"
+      mutable.clientId = "somebody-else"
+      yield* obtained(provider).pipe(Effect.provide(server.layer))
+      expect(Object.fromEntries(server.seen[0]!.form)).toMatchObject({ scope: "read", tenant: "a" })
+      expect(atob(server.seen[0]!.headers["authorization"]!.replace("Basic ", ""))).toBe("me:s3cret")
+    })
+  )
+
+  it.effect("come from the record itself: a polluted prototype adds nothing to a request (S329)", () =>
+    Effect.gen(function* () {
+      const server = answering()
+      const polluted: Record<string, unknown> = {
+        audience: "evil",
+        resource: "https://evil.example",
+        parameters: { evil: "yes" },
+        headers: { evil: "yes" },
+        body: "evil"
+      }
+      const prototype = Object.prototype as unknown as Record<string, unknown>
+      yield* Effect.acquireUseRelease(
+        Effect.sync(() => Object.assign(prototype, polluted)),
+        () => obtained(ClientCredentials.make(options)).pipe(Effect.provide(server.layer)),
+        () => Effect.sync(() => Object.keys(polluted).forEach((name) => delete prototype[name]))
+      )
+      expect(server.seen).toHaveLength(1)
+      expect(server.seen[0]!.text + JSON.stringify(server.seen[0]!.headers)).not.toContain("evil")
+    })
+  )
+})
+
 describe("a second copy of the library", () => {
   it.effect("reads the tokens and errors of the first (S332)", () =>
     Effect.gen(function* () {

@@ -16,6 +16,7 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { InvalidOption } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Text from "../internal/text.ts"
 
 /**
@@ -121,23 +122,24 @@ const reveal = (value: string | Redacted.Redacted): string =>
 export const make = (
   type: string,
   params: Readonly<Record<string, string | Redacted.Redacted | undefined>>,
-  options?: Target & {
+  target: Target & {
     /** Whether offering it spends it. Default: true for codes and refresh tokens. */
     readonly oneTime?: boolean | undefined
-  }
+  } = {}
 ): Grant => {
-  const scope = list(options?.scope).join(" ")
+  const options = own(target)
+  const scope = list(options.scope).join(" ")
   return {
     type,
-    oneTime: options?.oneTime ?? oneTimeTypes.has(type),
+    oneTime: options.oneTime ?? oneTimeTypes.has(type),
     params: [
       ...Object.entries(params).filter(
         (param): param is [string, string | Redacted.Redacted] => param[1] !== undefined && reveal(param[1]) !== ""
       ),
       ...(scope === "" ? [] : [["scope", scope] as const]),
-      ...list(options?.audience).map((audience) => ["audience", audience] as const),
-      ...list(options?.resource).map((resource) => ["resource", resource] as const),
-      ...Object.entries(options?.parameters ?? {}).filter(([, value]) => !Text.isBlank(reveal(value)))
+      ...list(options.audience).map((audience) => ["audience", audience] as const),
+      ...list(options.resource).map((resource) => ["resource", resource] as const),
+      ...Object.entries(options.parameters ?? {}).filter(([, value]) => !Text.isBlank(reveal(value)))
     ]
   }
 }

@@ -52,6 +52,7 @@ import {
 } from "../CredentialsError.ts"
 import * as IdToken from "../IdToken.ts"
 import * as Browser from "../internal/browser.ts"
+import { own } from "../internal/own.ts"
 import type * as Page from "../internal/page.ts"
 import * as Pkce from "../internal/pkce.ts"
 import * as Redirect from "../internal/redirect.ts"
@@ -162,7 +163,8 @@ export type Options<R = never> = ServerOptions & LoginOptions<R>
  * @category constructors
  * @since 0.1.0
  */
-export const make = <R = never>(options: Options<R>): Provider.Provider<R | HttpClient> => {
+export const make = <R = never>(given: Options<R>): Provider.Provider<R | HttpClient> => {
+  const options = own(given)
   const needed = refused({ _tag: "Interaction", kind: "Forbidden" })
   const loginTimeLimit = Duration.decode(options.loginTimeLimit ?? fiveMinutes)
   // The server of the options in place of however they name it: its metadata and keys are fetched once for all logins.

@@ -23,6 +23,7 @@ import type * as Layer from "effect/Layer"
 import type { Authorization } from "../Authorization.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Text from "../internal/text.ts"
 import * as Url from "../internal/url.ts"
 import * as TokenResponse from "../protocol/TokenResponse.ts"
@@ -65,7 +66,8 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Provider.Provider<HttpClient> => {
+export const make = (given: Options): Provider.Provider<HttpClient> => {
+  const options = own(given)
   const { clientId, origin = "http://169.254.169.254", resource } = options
   const at = Url.endpoint(origin, true)
   const query = new URLSearchParams([

@@ -33,6 +33,7 @@ import type { Authorization } from "../Authorization.ts"
 import * as ClientAuthentication from "../ClientAuthentication.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Url from "../internal/url.ts"
 import type { Validity } from "../protocol/Assertion.ts"
 import * as Grant from "../protocol/Grant.ts"
@@ -143,7 +144,8 @@ const checkAuthority = ({ authority, tenant }: Options): Effect.Effect<void, Inv
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Provider.Provider<HttpClient> => {
+export const make = (given: Options): Provider.Provider<HttpClient> => {
+  const options = own(given)
   const { algorithm, assertion, authority, certificate, key, keyId, tenant, thumbprint, thumbprintS256, ...rest } =
     options
   const provider = Provider.fromGrant(

@@ -64,8 +64,10 @@ export type Options = Provider.GrantOptions
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Provider.Provider<HttpClient> =>
-  Provider.fromGrant(name, options, () => Effect.succeed(Grant.clientCredentials(options)), { refreshes: false })
+export const make = (options: Options): Provider.Provider<HttpClient> => {
+  const grant = Grant.clientCredentials(options)
+  return Provider.fromGrant(name, options, () => Effect.succeed(grant), { refreshes: false })
+}
 
 /**
  * Credentials for the client itself. Fails with `InvalidOption` if an option cannot work, before anything is sent.

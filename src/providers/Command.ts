@@ -41,6 +41,7 @@ import * as Credentials from "../Credentials.ts"
 import { InvalidOption, RefreshError } from "../CredentialsError.ts"
 import * as Json from "../internal/json.ts"
 import * as Node from "../internal/node.ts"
+import { own } from "../internal/own.ts"
 import * as Text from "../internal/text.ts"
 import * as TokenResponse from "../protocol/TokenResponse.ts"
 import * as TokenShape from "../protocol/TokenShape.ts"
@@ -352,7 +353,8 @@ const problemOf = (options: Options): InvalidOption | undefined => {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Provider.Provider<CommandExecutor.CommandExecutor> => {
+export const make = (given: Options): Provider.Provider<CommandExecutor.CommandExecutor> => {
+  const options = own(given)
   const timeLimit = Duration.decode(options.timeLimit ?? "30 seconds")
   const problem = problemOf(options)
   return Provider.make({

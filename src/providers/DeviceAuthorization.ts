@@ -47,6 +47,7 @@ import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials, RefreshError } from "../CredentialsError.ts"
 import * as IdToken from "../IdToken.ts"
 import * as Browser from "../internal/browser.ts"
+import { own } from "../internal/own.ts"
 import * as Terminal from "../internal/terminal.ts"
 import * as Timing from "../internal/timing.ts"
 import * as Url from "../internal/url.ts"
@@ -155,7 +156,8 @@ export type Options<R = never> = Provider.GrantOptions &
  * @category constructors
  * @since 0.1.0
  */
-export const make = <R = never>(options: Options<R>): Provider.Provider<R | HttpClient> => {
+export const make = <R = never>(given: Options<R>): Provider.Provider<R | HttpClient> => {
+  const options = own(given)
   // The server of the options with all its endpoints, in place of however they name it.
   const all = { ...options, tokenEndpoint: undefined, issuer: undefined, server: serverOf(options) }
   const verifier = IdToken.ofLogin(all)

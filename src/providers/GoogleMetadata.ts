@@ -25,6 +25,7 @@ import * as Option from "effect/Option"
 import type { Authorization } from "../Authorization.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, RefreshError } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Url from "../internal/url.ts"
 import * as Grant from "../protocol/Grant.ts"
 import * as TokenResponse from "../protocol/TokenResponse.ts"
@@ -69,7 +70,8 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options = {}): Provider.Provider<HttpClient> => {
+export const make = (given: Options = {}): Provider.Provider<HttpClient> => {
+  const options = own(given)
   const { account = "default", origin = "http://metadata.google.internal", scope = [] } = options
   const at = Url.endpoint(origin, true)
   const query = scope.length === 0 ? "" : `?${new URLSearchParams([["scopes", scope.join(",")]])}`

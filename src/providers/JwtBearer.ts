@@ -32,6 +32,7 @@ import type { Authorization } from "../Authorization.ts"
 import * as ClientAuthentication from "../ClientAuthentication.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, RefreshError } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Secret from "../internal/secret.ts"
 import * as Signing from "../internal/signing.ts"
 import * as Text from "../internal/text.ts"
@@ -175,7 +176,8 @@ const asserting = (
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Provider.Provider<HttpClient> => {
+export const make = (optionsGiven: Options): Provider.Provider<HttpClient> => {
+  const options = own(optionsGiven)
   const { assertion, ...rest } = options
   const source = isGiven(assertion) ? given(assertion) : signed(assertion, "assertion.")
   const client = ClientAuthentication.orAnonymous(rest as Provider.GrantOptions)

@@ -32,6 +32,7 @@ import type { Authorization } from "../Authorization.ts"
 import * as ClientAuthentication from "../ClientAuthentication.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials, RefreshError } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Secret from "../internal/secret.ts"
 import * as Text from "../internal/text.ts"
 import * as Grant from "../protocol/Grant.ts"
@@ -114,7 +115,8 @@ const checkPerson = ({ password, username }: Person): Effect.Effect<void, Invali
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Provider.Provider<HttpClient> => {
+export const make = (given: Options): Provider.Provider<HttpClient> => {
+  const options = own(given)
   const { password: _, username, ...rest } = options
   const provider = Provider.fromGrant(
     name,
@@ -201,7 +203,8 @@ export interface LoginOptions extends Person, Omit<TokenEndpoint.Settings, "redu
  * @category constructors
  * @since 0.1.0
  */
-export const login = (options: LoginOptions): Provider.Provider<HttpClient> => {
+export const login = (given: LoginOptions): Provider.Provider<HttpClient> => {
+  const options = own(given)
   const { refresh, request = {}, response = {}, url, username } = options
   const { message, ...shape } = response
   const endpointAt = (tokenEndpoint: string) =>

@@ -28,6 +28,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Grant from "../protocol/Grant.ts"
 import * as Provider from "../Provider.ts"
 
@@ -70,8 +71,9 @@ export type Options = Provider.GrantOptions & {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Provider.Provider<HttpClient> => {
-  const given = Redacted.isRedacted(options.refreshToken) ? options.refreshToken : Redacted.make(options.refreshToken)
+export const make = (given: Options): Provider.Provider<HttpClient> => {
+  const options = own(given)
+  const first = Redacted.isRedacted(options.refreshToken) ? options.refreshToken : Redacted.make(options.refreshToken)
   const provider = Provider.fromGrant(
     name,
     options,
@@ -80,14 +82,14 @@ export const make = (options: Options): Provider.Provider<HttpClient> => {
       // The target goes with the token given only: what is held was issued for it already.
       return Effect.succeed(
         Option.match(held, {
-          onNone: () => Grant.refreshToken(given, options),
+          onNone: () => Grant.refreshToken(first, options),
           onSome: (refreshToken) => Grant.refreshToken(refreshToken)
         })
       )
     },
     { refreshes: false }
   )
-  return Redacted.value(given).trim() === ""
+  return Redacted.value(first).trim() === ""
     ? Provider.make({
         ...provider,
         check: Effect.fail(

@@ -36,6 +36,7 @@ import type { Authorization } from "../Authorization.ts"
 import * as ClientAuthentication from "../ClientAuthentication.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials, RefreshError } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Secret from "../internal/secret.ts"
 import * as Text from "../internal/text.ts"
 import * as Grant from "../protocol/Grant.ts"
@@ -137,7 +138,8 @@ const problemOf = <R>(options: Options<R>): InvalidOption | undefined => {
  * @category constructors
  * @since 0.1.0
  */
-export const make = <R = never>(options: Options<R>): Provider.Provider<R | HttpClient> => {
+export const make = <R = never>(given: Options<R>): Provider.Provider<R | HttpClient> => {
+  const options = own(given)
   const { actorToken, subjectToken } = options
   const provider = Provider.fromGrant<R>(
     name,

@@ -1,0 +1,22 @@
+/**
+ * Options as they were given: what somebody changes in them later changes nothing, and what somebody has hung on the prototype of all objects is not
+ * among them.
+ *
+ * @module
+ */
+import * as Redacted from "effect/Redacted"
+
+const isPlain = (value: unknown): value is object =>
+  typeof value === "object" &&
+  value !== null &&
+  [Object.prototype, null].includes(Object.getPrototypeOf(value)) &&
+  Object.values(value).every((member) => typeof member === "string" || Redacted.isRedacted(member))
+
+/** A copy, also of lists and of records of texts. Everything else (servers, keys, effects) is what it is. */
+export const own = <A extends object>(options: A): A => {
+  const copy: Record<string, unknown> = Object.create(null)
+  for (const [name, value] of Object.entries(options)) {
+    copy[name] = Array.isArray(value) ? [...value] : isPlain(value) ? own(value) : value
+  }
+  return copy as A
+}
