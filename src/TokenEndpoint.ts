@@ -329,7 +329,10 @@ export const pushAuthorization = (
   Effect.gen(function* () {
     const metadata = yield* Effect.mapError(self.server.metadata, ({ reason }) => refused(self, reason))
     if (metadata.authorization_endpoint === undefined) {
-      return yield* refused(self, { _tag: "InvalidResponse", description: "the server has no authorization_endpoint" })
+      return yield* refused(self, {
+        _tag: "InvalidResponse",
+        description: "the server's metadata has no authorization_endpoint"
+      })
     }
     const pushed = AuthorizationRequest.pushed(url, metadata.authorization_endpoint)
     return yield* send(
@@ -685,7 +688,7 @@ const attempt = <A>(
       const url = metadata[endpoint]
       if (url === undefined) {
         return yield* Effect.fail(
-          failed({ _tag: "InvalidResponse", description: `the server has no ${endpoint}` }, false)
+          failed({ _tag: "InvalidResponse", description: `the server's metadata has no ${endpoint}` }, false)
         )
       }
       const proven = yield* Effect.mapError(

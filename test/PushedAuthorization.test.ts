@@ -128,7 +128,7 @@ describe("a login that is pushed", () => {
     Effect.gen(function* () {
       const fake = FakeServer.make(accepted)
       const error = yield* Effect.flip(start(fake, {}, { pushed_authorization_request_endpoint: undefined }))
-      assert.include(error.message, "the server has no pushed_authorization_request_endpoint")
+      assert.include(error.message, "the server's metadata has no pushed_authorization_request_endpoint")
     })
   )
 

@@ -559,7 +559,7 @@ describe("revocation", () => {
       )
       expect(reasonOf(exit)).toMatchObject({
         _tag: "InvalidResponse",
-        description: "the server has no revocation_endpoint"
+        description: "the server's metadata has no revocation_endpoint"
       })
     })
   )

@@ -315,9 +315,10 @@ export const password = (username: string, password: Redacted.Redacted, target?:
  */
 export const check = (provider: string, target: Target): Option.Option<InvalidOption> => {
   const problem = (option: string, expected: string) => Option.some(new InvalidOption({ provider, option, expected }))
-  if (!list(target.scope).every(Text.isWord)) {
-    return problem("scope", "one scope per element, without spaces, quotes or backslashes")
-  }
+  const scope = list(target.scope)
+  if (!scope.every(Text.isWord)) return problem("scope", "one scope per element, without spaces, quotes or backslashes")
+  const twice = scope.find((one, at) => scope.indexOf(one) < at)
+  if (twice !== undefined) return problem("scope", `without ${twice} twice`)
   for (const option of ["audience", "resource"] as const) {
     if (!list(target[option]).every(Text.isPlain)) return problem(option, "text without line breaks or other controls")
   }

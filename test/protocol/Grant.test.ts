@@ -90,6 +90,7 @@ describe("the check", () => {
     [undefined, {}],
     [undefined, { scope: ["https://www.googleapis.com/auth/x", "api://id/.default"], resource: "https://a.example" }],
     ["scope", { scope: ["a b"] }],
+    ["scope", { scope: ["openid", "a", "openid"] }],
     ["scope", { scope: ["a\nb"] }],
     ["scope", { scope: [`a"b`] }],
     ["audience", { audience: "a\r\nb" }],

@@ -421,7 +421,7 @@ describe("AuthorizationCode", () => {
 
   describe("what is not the answer", () => {
     it.effect(
-      "is answered and ignored: paths, methods, hosts, states; the right answer still works (S204, S206, S216, S225)",
+      "is answered and ignored: paths, methods, hosts, states; the right answer still works (S204, S206, S216, S225, S226)",
       () =>
         Effect.gen(function* () {
           const id = people()
@@ -898,6 +898,22 @@ describe("AuthorizationCode", () => {
       })
     )
 
+    it.scoped("many callers share one login, and one browser opens (S222)", () =>
+      Effect.gen(function* () {
+        const id = people()
+        const opened: Array<string> = []
+        yield* Effect.gen(function* () {
+          const credentials = yield* Credentials.make(AuthorizationCode.make(opening(id, opened)))
+          const tokens = yield* Effect.all(
+            Array.from({ length: 20 }, () => credentials.token),
+            { concurrency: "unbounded" }
+          )
+          assert.deepStrictEqual(new Set(tokens.map(show)), new Set(["at-1"]))
+        }).pipe(Effect.provide(id.layer))
+        assert.deepStrictEqual([opened.length, id.exchanges().length], [1, 1])
+      })
+    )
+
     it.effect("a person is needed where none may be asked: nothing is opened, no port, no request", () =>
       Effect.gen(function* () {
         const id = people()
@@ -948,6 +964,7 @@ describe("AuthorizationCode", () => {
           ["loginTimeLimit", { loginTimeLimit: 0 }],
           ["loginTimeLimit", { loginTimeLimit: Infinity }],
           ["scope", { scope: ["a b"] }],
+          ["scope", { scope: ["openid", "read", "openid"] }],
           ["prompt", { prompt: ["none", "login"] }],
           ["parameters", { parameters: { response_type: "token" } }],
           ["clientId", { clientId: "" }],

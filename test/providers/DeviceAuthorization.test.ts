@@ -398,7 +398,7 @@ describe("the login ends", () => {
       const { exit } = yield* played(Effect.provide(login, server.layer))
       assert.deepInclude(reasonOf(exit), {
         _tag: "InvalidResponse",
-        description: "the server has no device_authorization_endpoint"
+        description: "the server's metadata has no device_authorization_endpoint"
       })
     })
   )
