@@ -272,9 +272,9 @@ export const retry: {
  * import * as Provider from "effect-credentials/Provider"
  * import { Effect } from "effect"
  *
- * const rotate = Effect.timeout(Effect.succeed("t0ken"), "10 seconds")
- * console.log(Effect.runSync(Effect.map(Provider.spending(Effect.succeed(42)), (answer) => answer)), Effect.isEffect(rotate))
- * // 42 true
+ * const rotate = Effect.timeout(Effect.succeed("s3cret"), "10 seconds")
+ * Effect.runPromise(Provider.spending(rotate)).then((answer) => console.log(answer.length))
+ * // 6
  * ```
  *
  * @category combinators
