@@ -8,11 +8,12 @@ import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { Config, ConfigProvider, Duration, Effect, Layer, Option } from "effect"
 import { AuthenticatedHttpClient, Credentials } from "effect-credentials"
 import * as DeviceAuthorization from "effect-credentials/DeviceAuthorization"
+import { renderUnicodeCompact } from "uqr"
 import { decide, deviceServer } from "./support/deviceServer.ts"
 import { protectedApi } from "./support/protectedApi.ts"
 import { say } from "./support/terminal.ts"
 
-const prompt = DeviceAuthorization.terminalPrompt()
+const prompt = DeviceAuthorization.terminalPrompt({ qrCode: (url) => renderUnicodeCompact(url, { border: 2 }) })
 
 /** The API's client. The person is asked when the first request needs a token, and not again while the refresh token lives. */
 const apiClient = (origin: string, options: DeviceAuthorization.ConfigRest) =>
