@@ -302,7 +302,7 @@ const checkScope = (
 
 /**
  * Leaves a login's parameters at the server before the browser opens (RFC 9126): nobody on the way sees or changes them, and the client proves who it is. Gives the address that
- * remains, for a browser to open soon: servers forget after a minute or so.
+ * remains, for a browser to open once, and for how long the server remembers: a minute or so.
  *
  * **Details** – fails with `InvalidResponse` if the server has no endpoint for that, or none for logins. Tried again like {@link exchange}.
  *
@@ -313,7 +313,7 @@ const checkScope = (
  *
  * const endpoint = TokenEndpoint.make("MyProvider", { issuer: "https://id.example.com", clientId: "me" })
  * const url = "https://id.example.com/authorize?response_type=code&client_id=me"
- * const program = Effect.flatMap(TokenEndpoint.pushAuthorization(endpoint, url), (short) => Effect.log(short))
+ * const program = Effect.flatMap(TokenEndpoint.pushAuthorization(endpoint, url), (short) => Effect.log(short.url))
  * console.log(Effect.isEffect(program))
  * // true
  * ```
@@ -325,7 +325,11 @@ const checkScope = (
 export const pushAuthorization = (
   self: TokenEndpoint,
   url: string
-): Effect.Effect<string, RefreshError, HttpClient.HttpClient> =>
+): Effect.Effect<
+  { readonly url: string; readonly expiresIn: Duration.Duration },
+  RefreshError,
+  HttpClient.HttpClient
+> =>
   Effect.gen(function* () {
     const metadata = yield* Effect.mapError(self.server.metadata, ({ reason }) => refused(self, reason))
     if (metadata.authorization_endpoint === undefined) {
@@ -341,9 +345,9 @@ export const pushAuthorization = (
       TokenRequest.make(pushed.params),
       false,
       (response) =>
-        Either.mapBoth(AuthorizationRequest.requestUri(response), {
+        Either.mapBoth(AuthorizationRequest.decodePushed(response), {
           onLeft: (reason) => refused(self, reason),
-          onRight: pushed.url
+          onRight: ({ expiresIn, requestUri }) => ({ url: pushed.url(requestUri), expiresIn })
         })
     )
   }).pipe(

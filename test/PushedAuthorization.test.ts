@@ -1,11 +1,14 @@
 /** Logins whose parameters are left at the server first (RFC 9126). */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import * as TestClock from "effect/TestClock"
 // Silences the server's greetings.
 import "../examples/support/authorizationServer.ts"
 import { listen } from "../examples/support/listen.ts"
@@ -16,6 +19,7 @@ import * as DPoP from "../src/DPoP.ts"
 import * as AuthorizationRequest from "../src/protocol/AuthorizationRequest.ts"
 import * as AuthorizationCode from "../src/providers/AuthorizationCode.ts"
 import * as TokenEndpoint from "../src/TokenEndpoint.ts"
+import { visit } from "./support/browser.ts"
 import * as FakeServer from "./support/FakeServer.ts"
 
 const { Provider } = await import("oidc-provider")
@@ -148,6 +152,78 @@ describe("a login that is pushed", () => {
   })
 })
 
+describe("an address that has to be opened by hand", () => {
+  const shownBy = (expires_in: unknown, more: object) =>
+    Effect.gen(function* () {
+      let pushes = 0
+      const fake = FakeServer.make(({ url }) =>
+        url.endsWith("/par")
+          ? { status: 201, json: { request_uri: `urn:x:${++pushes}`, expires_in } }
+          : { json: { access_token: "a1", token_type: "Bearer" } }
+      )
+      const shown: Array<string> = []
+      const { acquire } = AuthorizationCode.make({
+        server: server(),
+        clientId: "shop",
+        pushed: true,
+        show: (text) => Effect.sync(() => void shown.push(...(text.match(/request_uri=\S+/g) ?? []))),
+        ...more
+      })
+      const need = { previous: Option.none(), validFor: Duration.zero, interaction: "allowed" } as const
+      const fiber = yield* Effect.fork(Effect.provide(acquire(need), fake.layer))
+      const settled = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      const after = (seconds: number) => Effect.zipRight(TestClock.adjust(Duration.seconds(seconds)), settled)
+      const until = (count: number) => Effect.repeat(settled, { until: () => Effect.sync(() => shown.length >= count) })
+      yield* until(1)
+      return { after, fake, fiber, shown, until }
+    })
+  const named = (...all: ReadonlyArray<number>) => all.map((n) => `request_uri=urn%3Ax%3A${n}`)
+
+  it.effect("is pushed again when it has expired, for the same login (S229)", () =>
+    Effect.gen(function* () {
+      const { after, fake, fiber, shown, until } = yield* shownBy(90, { open: false })
+      yield* after(89)
+      assert.deepStrictEqual(shown, named(1))
+      yield* after(1)
+      yield* until(2)
+      assert.deepStrictEqual(shown, named(1, 2))
+      yield* after(90)
+      yield* until(3)
+      assert.deepStrictEqual(shown, named(1, 2, 3))
+      const [first, ...others] = fake.seen.map(({ text }) => text)
+      for (const other of others) assert.strictEqual(other, first)
+      // The answer to any of them ends the login.
+      const form = fake.seen[0]!.form
+      const answer = yield* Effect.promise(() => visit(`${form.get("redirect_uri")}?code=c&state=${form.get("state")}`))
+      assert.include(answer.text, "You are logged in")
+      assert.strictEqual(Redacted.value((yield* Fiber.join(fiber)).accessToken), "a1")
+      yield* after(600)
+      assert.strictEqual(shown.length, 3)
+    })
+  )
+
+  it.effect("counts as good for a minute if the server does not say how long it is", () =>
+    Effect.gen(function* () {
+      const { after, fiber, shown, until } = yield* shownBy("soon", { open: () => Effect.fail("there is no display") })
+      yield* after(59)
+      assert.strictEqual(shown.length, 1)
+      yield* after(1)
+      yield* until(2)
+      yield* Fiber.interrupt(fiber)
+    })
+  )
+
+  it.effect("is not shown again where a browser was opened, and not after the login's time", () =>
+    Effect.gen(function* () {
+      const { after, fiber, shown } = yield* shownBy(90, { open: () => Effect.void, loginTimeLimit: "3 minutes" })
+      yield* after(180)
+      const { reason } = yield* Effect.flip(Fiber.join(fiber))
+      assert.deepInclude(reason, { _tag: "Interaction", kind: "TimedOut" })
+      assert.strictEqual(shown.length, 1)
+    })
+  )
+})
+
 it.scopedLive("a real server that takes no other logins opens the one that was pushed", () =>
   Effect.gen(function* () {
     const issuer = yield* listen((request, response) => handle(request, response))
@@ -193,7 +269,8 @@ it.effect("an endpoint by itself can push an address made by hand", () =>
     const endpoint = TokenEndpoint.make("Test", { server: server(), clientId: "shop" })
     const url = `${authorizationEndpoint}?response_type=code&client_id=shop&display=page`
     const short = yield* Effect.provide(TokenEndpoint.pushAuthorization(endpoint, url), fake.layer)
-    assert.strictEqual(short, `${authorizationEndpoint}?client_id=shop&request_uri=urn%3Ax%3A1`)
+    assert.strictEqual(short.url, `${authorizationEndpoint}?client_id=shop&request_uri=urn%3Ax%3A1`)
+    assert.strictEqual(Duration.toSeconds(short.expiresIn), 60)
     assert.strictEqual(fake.seen[0]!.text, "response_type=code&display=page&client_id=shop")
   })
 )

@@ -23,6 +23,7 @@
  *
  * @module
  */
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -249,26 +250,44 @@ export const pushed = (
 }
 
 /**
- * How the server calls what was left (RFC 9126 §2.2), or why it refused.
+ * How the server calls what was left, and for how long it remembers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Pushed {
+  /** What stands for the parameters, once. */
+  readonly requestUri: string
+  /** For how long the address with it can be opened. */
+  readonly expiresIn: Duration.Duration
+}
+
+/**
+ * How the server calls what was left (RFC 9126 §2.2), or why it refused. An `expires_in` that is missing or unusable counts as a minute.
  *
  * @example
  * ```ts
  * import * as AuthorizationRequest from "effect-credentials/AuthorizationRequest"
- * import { Either } from "effect"
+ * import { Duration, Either } from "effect"
  *
- * const answer = { status: 201, headers: {}, body: `{"request_uri":"urn:example:1","expires_in":60}` }
- * console.log(Either.getOrThrow(AuthorizationRequest.requestUri(answer)))
- * // urn:example:1
+ * const answer = { status: 201, headers: {}, body: `{"request_uri":"urn:example:1","expires_in":90}` }
+ * const { expiresIn, requestUri } = Either.getOrThrow(AuthorizationRequest.decodePushed(answer))
+ * console.log(requestUri, Duration.toSeconds(expiresIn))
+ * // urn:example:1 90
  * ```
  *
  * @category decoding
  * @since 0.1.0
  */
-export const requestUri = (answer: TokenResponse.Answer): Either.Either<string, RefreshErrorReason> =>
-  Either.flatMap(TokenResponse.members(answer), (members): Either.Either<string, RefreshErrorReason> => {
-    const uri = Json.member(members, "request_uri")
-    return typeof uri === "string" && uri.length <= 4_096 && /^[\x21-\x7e]+$/.test(uri)
-      ? Either.right(uri)
+export const decodePushed = (answer: TokenResponse.Answer): Either.Either<Pushed, RefreshErrorReason> =>
+  Either.flatMap(TokenResponse.members(answer), (members): Either.Either<Pushed, RefreshErrorReason> => {
+    const requestUri = Json.member(members, "request_uri")
+    const seconds = Json.member(members, "expires_in")
+    return typeof requestUri === "string" && requestUri.length <= 4_096 && /^[\x21-\x7e]+$/.test(requestUri)
+      ? Either.right({
+          requestUri,
+          expiresIn: Duration.seconds(typeof seconds === "number" && seconds >= 1 ? Math.min(seconds, 86_400) : 60)
+        })
       : Either.left({ _tag: "InvalidResponse", description: "request_uri is missing", status: answer.status })
   })
 

@@ -80,7 +80,7 @@ export type ServerOptions = Exclude<TokenEndpoint.Server, { readonly tokenEndpoi
   AuthorizationRequest.Wishes & {
     /**
      * Whether the login's parameters are left at the server before the browser opens (RFC 9126), so that nobody on the way sees or changes them. Default: where the
-     * server says that it wants nothing else.
+     * server says that it wants nothing else. Such an address soon expires: a person who has to open it by hand is shown another one then.
      */
     readonly pushed?: boolean | undefined
   }
@@ -246,12 +246,13 @@ const logIn = <R>(
               : `port ${failure.port}, which the login needs, is in use: end the program that has it, or set redirectPort to 0 for any free port`
         })
     )
-    const login = yield* Effect.mapError(begin(endpoint, options, redirect.uri), (error) =>
+    const begun = yield* Effect.mapError(begin(endpoint, options, redirect.uri), (error) =>
       error._tag === "RefreshError" ? error : refused({ _tag: "InvalidResponse", description: error.message })
     )
+    const { login } = begun
     const decode = yield* decoder(endpoint, login)
     const answered = redirect.expect((target) => final(decode(target)))
-    const answer = yield* Effect.raceFirst(answered, ask(options, login, redirect.uri, decode)).pipe(
+    const answer = yield* Effect.raceFirst(answered, ask(options, begun, decode)).pipe(
       Effect.timeoutFail({
         duration: timeLimit,
         onTimeout: () => refused({ _tag: "Interaction", kind: "TimedOut" })
@@ -272,10 +273,9 @@ const final = (answer: AuthorizationRequest.Answer): Option.Option<Final> =>
 /** Sends the person to the server; comes back only with an answer that was pasted, or if the person gave up. */
 const ask = <R>(
   options: Options<R>,
-  login: Login,
-  redirectUri: string,
+  { again, login }: Begun,
   decode: (callback: string) => AuthorizationRequest.Answer
-): Effect.Effect<Final, RefreshError, R> =>
+): Effect.Effect<Final, RefreshError, R | HttpClient> =>
   Effect.gen(function* () {
     const { open = Browser.open, paste, show = Console.error } = options
     yield* show(
@@ -287,13 +287,27 @@ const ask = <R>(
       const problem = yield* Effect.flip(Effect.zipRight(Browser.openBy(open, login.url), Effect.never))
       yield* show(`No browser could be opened (${problem}): please open the address yourself.`)
     }
-    if (paste === undefined) return yield* Effect.never
+    // Whoever opens it by hand may be slow.
+    const shownAgain = Effect.flatMap(again, (url) => show(`That address has expired. Open this one:\n\n  ${url}\n`))
+    return yield* Effect.raceFirst(
+      paste === undefined ? Effect.never : pasted(paste, show, login, decode),
+      Effect.zipRight(Effect.ignore(Effect.forever(shownAgain)), Effect.never)
+    )
+  })
+
+const pasted = <R>(
+  paste: Effect.Effect<string, unknown, R>,
+  show: (text: string) => Effect.Effect<unknown, never, R>,
+  { redirectUri }: Login,
+  decode: (callback: string) => AuthorizationRequest.Answer
+): Effect.Effect<Final, RefreshError, R> =>
+  Effect.gen(function* () {
     yield* show(
       `If that browser is on another machine it will end at an address that it cannot reach, ${redirectUri}…\nPaste that address here:`
     )
     while (true) {
-      const pasted = yield* Effect.orElseFail(paste, () => refused({ _tag: "Interaction", kind: "Cancelled" }))
-      const answer = decode(pasted)
+      const line = yield* Effect.orElseFail(paste, () => refused({ _tag: "Interaction", kind: "Cancelled" }))
+      const answer = decode(line)
       if (answer._tag !== "Stray") return answer
       yield* show(`That is not the answer to this login (${answer.description}). Paste the whole address:`)
     }
@@ -321,7 +335,7 @@ const pageOf = (exit: Exit.Exit<Token, RefreshError>): Page.Page => {
  * @since 0.1.0
  */
 export interface Login {
-  /** Where to send the browser. */
+  /** Where to send the browser; soon, if it was pushed: servers forget such an address after a minute or so. */
   readonly url: string
   /** Where it comes back to. */
   readonly redirectUri: string
@@ -395,13 +409,19 @@ export const start = (
     readonly redirectUri: string
   }
 ): Effect.Effect<Login, InvalidOption | RefreshError, HttpClient> =>
-  begin(TokenEndpoint.make(name, options), options, options.redirectUri)
+  Effect.map(begin(TokenEndpoint.make(name, options), options, options.redirectUri), ({ login }) => login)
+
+interface Begun {
+  readonly login: Login
+  /** Waits until the login's address has expired, and gives another: never, if it was not pushed. */
+  readonly again: Effect.Effect<string, RefreshError, HttpClient>
+}
 
 const begin = (
   endpoint: TokenEndpoint.TokenEndpoint,
   options: ServerOptions,
   redirectUri: string
-): Effect.Effect<Login, InvalidOption | RefreshError, HttpClient> =>
+): Effect.Effect<Begun, InvalidOption | RefreshError, HttpClient> =>
   Effect.gen(function* () {
     const metadata = yield* metadataOf(endpoint)
     const { authorization_endpoint: authorizationEndpoint } = metadata
@@ -438,13 +458,14 @@ const begin = (
       }),
       ({ expected, option }) => new InvalidOption({ provider: name, option, expected })
     )
+    const kept = { redirectUri, state, verifier, nonce }
     const isPushed = options.pushed ?? metadata.require_pushed_authorization_requests === true
+    if (!isPushed) return { login: { url, ...kept }, again: Effect.never }
+    const push = TokenEndpoint.pushAuthorization(endpoint, url)
+    let latest = yield* push
     return {
-      url: isPushed ? yield* TokenEndpoint.pushAuthorization(endpoint, url) : url,
-      redirectUri,
-      state,
-      verifier,
-      nonce
+      login: { url: latest.url, ...kept },
+      again: Effect.suspend(() => Effect.delay(push, latest.expiresIn)).pipe(Effect.map((next) => (latest = next).url))
     }
   })
 
