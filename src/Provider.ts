@@ -49,6 +49,7 @@ import {
 } from "./CredentialsError.ts"
 import * as IdToken from "./IdToken.ts"
 import { own } from "./internal/own.ts"
+import * as Provenance from "./internal/provenance.ts"
 import * as Settings from "./internal/settings.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Grant from "./protocol/Grant.ts"
@@ -687,7 +688,8 @@ export const startingWith: {
  * Another provider for when this one cannot succeed: `self` was refused or needs a login. A passing failure (`isRetryable`) or an ambiguous one
  * is not a reason to ask somebody else.
  *
- * **Details** – the other provider sees the same `need`, so a login does not start from the background.
+ * **Details** – no login starts from the background. A token of the other provider is renewed, and revoked, by that one; each server only ever sees its own tokens. So that
+ * this holds after a restart too, a token of the other provider says so in its `extra`.
  *
  * @example
  * ```ts
@@ -709,26 +711,37 @@ export const startingWith: {
 export const orElse: {
   <R2>(that: Provider<R2>): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2>
-} = dual(2, <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2> =>
-  make<R | R2>({
+} = dual(2, <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2> => {
+  const id = Option.getOrElse(that.key, () => that.name)
+  const isThats = (token: Token.Token) => Provenance.isOf(token, id)
+  const asThat = (need: Need): Effect.Effect<Token.Token, RefreshError, R | R2> =>
+    Effect.map(that.acquire(need), (token) => Provenance.mark(token, id))
+  const orElse = <A>(
+    first: Effect.Effect<A, RefreshError, R | R2>,
+    second: () => Effect.Effect<A, RefreshError, R | R2>
+  ): Effect.Effect<A, RefreshError, R | R2> =>
+    Effect.catchIf(first, (error) => !error.isRetryable && error.reason._tag !== "Ambiguous", second)
+  return make<R | R2>({
     ...self,
-    acquire: (need) =>
-      Effect.catchIf(
-        self.acquire(need) as Effect.Effect<Token.Token, RefreshError, R | R2>,
-        (error) => !error.isRetryable && error.reason._tag !== "Ambiguous",
-        () => that.acquire(need)
-      ),
+    acquire: (need) => {
+      const anew = { ...need, previous: Option.none() }
+      return Option.exists(need.previous, isThats)
+        ? orElse(asThat(need), () => self.acquire(anew))
+        : orElse(self.acquire(need), () => asThat(anew))
+    },
     timeLimit: Duration.sum(self.timeLimit, that.timeLimit),
     // Each server hears of what is its own; whatever becomes of the one, the other is told too.
-    revoke: (held) =>
-      Effect.zipWith(Effect.exit(self.revoke(held)), Effect.exit(that.revoke([])), (first, second) =>
+    revoke: (held) => {
+      const [selfs, thats] = Arr.partition(held, isThats)
+      return Effect.zipWith(Effect.exit(self.revoke(selfs)), Effect.exit(that.revoke(thats)), (first, second) =>
         Exit.zipRight(first, second)
-      ).pipe(Effect.flatten),
+      ).pipe(Effect.flatten)
+    },
     forget: Effect.zipRight(self.forget, that.forget),
     updates: self.updates === Stream.empty ? that.updates : Stream.merge(self.updates, that.updates),
     check: Effect.zipRight(self.check, that.check)
   })
-)
+})
 
 /**
  * The options of a provider that offers grants to a token endpoint.

@@ -133,6 +133,57 @@ describe("Provider.orElse", () => {
     })
   )
 
+  const loggedIn = (user: string) => {
+    const { needs, provider } = counting({ rotates: true })
+    const revoked: Array<string> = []
+    return {
+      needs,
+      revoked,
+      provider: Provider.make({
+        ...provider,
+        name: user,
+        revoke: (held) => Effect.sync(() => void revoked.push(...held.map(show))),
+        acquire: (need) =>
+          Effect.map(provider.acquire(need), (token) => ({
+            ...token,
+            accessToken: Redacted.make(`${user}-${show(token)}`)
+          }))
+      })
+    }
+  }
+
+  it.scoped("shows no server the tokens of the other one, not even after a restart", () =>
+    Effect.gen(function* () {
+      const ada = loggedIn("ada")
+      const grace = loggedIn("grace")
+      let refuses = false
+      const self = Provider.make({
+        ...ada.provider,
+        acquire: (need) => Effect.zipLeft(ada.provider.acquire(need), refuses ? rejected("invalid_grant") : Effect.void)
+      })
+      const provider = Provider.orElse(self, grace.provider).pipe(Provider.persisted("both"))
+      const restarted = Effect.flatMap(Credentials.make(provider), (credentials) =>
+        Effect.tap(credentials.token, (token) => credentials.renew(token))
+      )
+      yield* restarted
+      refuses = true
+      yield* restarted
+      refuses = false
+      const last = yield* Effect.tap(Credentials.make(provider), (credentials) =>
+        Effect.flatMap(credentials.token, credentials.renew)
+      )
+      const offered = (needs: ReadonlyArray<Provider.Need>) =>
+        Array.from(
+          new Set(needs.flatMap(({ previous }) => Option.toArray(previous)).map((token) => show(token).split("-")[0]))
+        )
+      assert.deepStrictEqual(offered(ada.needs), ["ada"])
+      assert.deepStrictEqual(offered(grace.needs), ["grace"])
+      yield* last.revoke
+      assert.deepStrictEqual(ada.revoked, [])
+      assert.match(grace.revoked.join(), /^grace-t\d+(,grace-t\d+)?$/)
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
   it.effect("does not ask it because of an outage or an ambiguity", () =>
     Effect.gen(function* () {
       for (const reason of [

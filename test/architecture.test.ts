@@ -54,6 +54,7 @@ const revealing: Readonly<Record<string, string>> = {
   "Sources.ts": "offers settings as a ConfigProvider, which knows texts only",
   "WorkloadIdentity.ts": "puts a secret in a header, and finds it in an answer",
   "internal/pkce.ts": "hashes a verifier",
+  "internal/provenance.ts": "says of a token whose it is",
   "internal/profiles.ts": "writes down what a profile holds",
   "internal/secret.ts": "says whether one is blank",
   "internal/signing.ts": "signs with it",
