@@ -237,7 +237,8 @@ export interface LoginOptions {
   readonly idToken?: Verifier | false | undefined
   /**
    * Who must log in: claims by their own names, such as `sub`, `email` or `hd`, compared exactly, all of them. Anybody else is refused with `WrongUser`. For a verifier of your own
-   * it is that one's option. Default: anybody, but in a renewal, or a login in place of one, the same person as before, until the credentials forget.
+   * it is that one's option. Default: anybody, but in a renewal, or a login in place of one, the same person as before, until the
+   * credentials forget. Stores keep the tokens of different expectations apart.
    */
   readonly expected?: Options["expected"]
 }

@@ -768,6 +768,8 @@ export interface EndpointOptions {
   readonly refreshes?: boolean | undefined
   /** How long one acquisition may take in all. Default: the option `timeLimit`, which is 30 seconds. */
   readonly timeLimit?: Duration.Duration | undefined
+  /** Who must have logged in: a part of the key too, so that nobody else's stored token is ever used. Default: anybody. */
+  readonly expected?: IdToken.Options["expected"]
   /** What verifies the ID tokens that renewals bring; `acquire` verifies its own. Default: nothing. */
   readonly verifier?: IdToken.Verifier | undefined
   /** What has to be checked beside the options of the endpoint. Default: nothing. */
@@ -823,7 +825,8 @@ export const fromEndpoint = <R = never>(
         more?.subject ?? null,
         Array.from(options.scope ?? []).sort(),
         options.audience ?? null,
-        options.resource ?? null
+        options.resource ?? null,
+        ...(more?.expected === undefined ? [] : [Object.entries(more.expected).sort()])
       ])
     ),
     authorization: options.authorization ?? Authorization.bearer,

@@ -180,6 +180,7 @@ export const make = <R = never>(given: Options<R>): Provider.Provider<R | HttpCl
         : Effect.scoped(logIn({ endpoint, options, verifier, previous: need.previous }, loginTimeLimit)),
     {
       subject: options.loginHint,
+      expected: options.expected,
       verifier,
       // The login has a limit of its own; this one is for everything.
       timeLimit: Duration.sum(

@@ -48,8 +48,8 @@ import { InvalidOption, type MissingCredentials, type PartialCredentials, Refres
 import * as IdToken from "../IdToken.ts"
 import * as Browser from "../internal/browser.ts"
 import { own } from "../internal/own.ts"
+import * as Countdown from "../internal/countdown.ts"
 import * as Terminal from "../internal/terminal.ts"
-import * as Timing from "../internal/timing.ts"
 import * as Url from "../internal/url.ts"
 import * as DeviceFlow from "../protocol/DeviceFlow.ts"
 import * as Provider from "../Provider.ts"
@@ -162,6 +162,7 @@ export const make = <R = never>(given: Options<R>): Provider.Provider<R | HttpCl
   const all = { ...options, tokenEndpoint: undefined, issuer: undefined, server: serverOf(options) }
   const verifier = IdToken.ofLogin(all)
   return Provider.fromEndpoint<R>(name, all, (need, endpoint) => logIn(endpoint, options, need, verifier), {
+    expected: options.expected,
     verifier,
     timeLimit: Duration.infinity,
     check: IdToken.checkLogin(name, all)
@@ -207,7 +208,7 @@ const logIn = <R>(
     // Nobody logs in for nothing because the keys are not to be had.
     if (verifier !== undefined) yield* Effect.mapError(verifier.prepare, ({ reason }) => refuse(reason))
     const codes = yield* TokenEndpoint.authorizeDevice(endpoint, options)
-    const timer = yield* timerOf(codes.expiresIn)
+    const timer = yield* Countdown.start(codes.expiresIn)
     const happened = yield* PubSub.unbounded<Progress>({ replay: 1 })
     const login: Login = {
       userCode: codes.userCode,
@@ -279,30 +280,6 @@ const logIn = <R>(
     yield* Effect.timeoutOption(Fiber.await(show), "1 second")
     return yield* exit
   }).pipe(Effect.scoped)
-
-/** Counts a code's life down, and sleeps no longer than that. */
-const timerOf = (lifetime: Duration.Duration) =>
-  Effect.clockWith((clock) => {
-    const elapsed = () => {
-      const from = Timing.instant(clock)
-      return () => Timing.elapsed(from, Timing.instant(clock))
-    }
-    const age = elapsed()
-    const left = () => Math.max(0, Duration.toMillis(lifetime) - age())
-    return Effect.succeed({
-      left: Effect.sync(() => Duration.millis(left())),
-      sleep: (duration: Duration.Duration) =>
-        Effect.suspend(() => {
-          const slept = elapsed()
-          const rest = () => Math.min(Duration.toMillis(duration) - slept(), left())
-          return Effect.whileLoop({
-            while: () => rest() > 0,
-            body: () => Effect.sleep(Duration.millis(Math.min(rest(), Timing.nap))),
-            step: () => {}
-          })
-        })
-    })
-  })
 
 const clock = (left: Duration.Duration): string => {
   const seconds = Math.ceil(Duration.toSeconds(left))

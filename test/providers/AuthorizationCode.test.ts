@@ -1005,7 +1005,15 @@ describe("AuthorizationCode", () => {
 
     it("two people of one client never share a key", () => {
       const key = (more: object) => AuthorizationCode.make({ issuer: "https://id.test", clientId: "me", ...more }).key
-      const keys = [{}, { loginHint: "ada" }, { loginHint: "grace" }, { scope: ["a"] }].map((more) => key(more))
+      const expected = (sub: string) => ({ scope: ["openid"], expected: { sub } })
+      const others = [
+        { loginHint: "ada" },
+        { loginHint: "grace" },
+        { scope: ["openid"] },
+        expected("ada"),
+        expected("grace")
+      ]
+      const keys = [{}, ...others].map((more) => key(more))
       assert.strictEqual(new Set(keys.map((key) => JSON.stringify(key))).size, keys.length)
     })
 

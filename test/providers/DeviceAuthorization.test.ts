@@ -1082,6 +1082,7 @@ describe("options", () => {
     assert.notStrictEqual(key({}), key({ scope: ["read"] }))
     assert.notStrictEqual(key({}), key({ clientId: "other" }))
     assert.notStrictEqual(key({}), key({ tokenEndpoint: "https://other.test/token" }))
+    assert.notStrictEqual(key({}), key({ expected: { sub: "ada" } }))
     assert.strictEqual(key({}), key({ pollAtOnce: true }))
   })
 
