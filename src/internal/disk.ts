@@ -64,11 +64,19 @@ export interface Disk {
   readonly rename: (from: string, to: string) => Operation<void>
   readonly link: (from: string, to: string) => Operation<void>
   readonly unlink: (path: string) => Operation<void>
+  /** Makes a symbolic link, which may lead anywhere or nowhere; whatever is there already is `EEXIST`. */
+  readonly symlink: (target: string, path: string) => Operation<void>
+  /** Where a symbolic link leads. */
+  readonly readLink: (path: string) => Operation<string>
+  /** Sets who may do what with what is there; a symbolic link is followed. */
+  readonly chmod: (path: string, mode: number) => Operation<void>
+  /** The number that the system has for the kind of file system that a path is on. */
+  readonly fileSystem: (path: string) => Operation<number>
   /** The names in a directory that something happened to; undefined where the system does not say which. Fails where it cannot be watched. */
   readonly changes: (path: string) => Stream.Stream<string | undefined, Errno>
 }
 
-const errnoOf = (error: unknown): Errno => {
+export const errnoOf = (error: unknown): Errno => {
   const code = (error as { readonly code?: unknown } | undefined)?.code
   return typeof code === "string" && /^[A-Z0-9_]{1,40}$/.test(code) ? code : "EUNKNOWN"
 }
@@ -141,6 +149,14 @@ export const disk: Effect.Effect<Disk, string> = Effect.zipWith(Node.files, Node
     rename: (from, to) => run(() => promises.rename(from, to)),
     link: (from, to) => run(() => promises.link(from, to)),
     unlink: (path) => run(() => promises.unlink(path)),
+    symlink: (target, path) => run(() => promises.symlink(target, path)),
+    readLink: (path) => run(() => promises.readlink(path)),
+    chmod: (path, mode) => run(() => promises.chmod(path, mode)),
+    fileSystem: (path) =>
+      Effect.map(
+        run(() => promises.statfs(path)),
+        ({ type }) => type
+      ),
     changes: (path) =>
       Stream.asyncPush<string | undefined, Errno>(
         (emit) =>

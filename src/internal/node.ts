@@ -40,28 +40,35 @@ export const environment = (): Readonly<Record<string, string>> => {
   }
 }
 
-/** A TCP connection. */
+/** A connection. */
 export interface Socket {
-  readonly on: (event: "data" | "end" | "close" | "error", listener: (argument: any) => void) => unknown
+  readonly on: (event: "connect" | "data" | "end" | "close" | "error", listener: (argument: any) => void) => unknown
   readonly off: (event: "data" | "end" | "close" | "error", listener: (argument: any) => void) => unknown
   readonly end: (bytes: Uint8Array) => unknown
   readonly destroy: () => unknown
+  /** Lets the program end although this is open. */
+  readonly unref: () => unknown
 }
 
-/** A TCP server. */
+/** A server. */
 export interface Server {
   readonly on: (event: "error", listener: (error: { readonly code?: string }) => void) => unknown
   readonly listen: (
-    options: { readonly host: string; readonly port: number; readonly exclusive: true; readonly ipv6Only: boolean },
+    options:
+      | { readonly host: string; readonly port: number; readonly exclusive: true; readonly ipv6Only: boolean }
+      | { readonly path: string; readonly exclusive: true; readonly backlog: number },
     listening: () => void
   ) => unknown
   readonly address: () => { readonly port: number } | string | null
-  readonly close: (closed: () => void) => unknown
+  readonly close: (closed?: () => void) => unknown
+  /** Lets the program end although this is open. */
+  readonly unref: () => unknown
 }
 
-/** TCP. */
+/** TCP, Unix-domain sockets and named pipes. */
 export interface Net {
-  readonly createServer: (options: { readonly allowHalfOpen: true }, connected: (socket: Socket) => void) => Server
+  readonly createServer: (options: { readonly allowHalfOpen: boolean }, connected: (socket: Socket) => void) => Server
+  readonly connect: (options: { readonly path: string }) => Socket
 }
 
 export const net: Effect.Effect<Net, string> = builtin<Net>("net")
@@ -137,6 +144,10 @@ export interface Files {
     readonly rename: (from: string, to: string) => Promise<void>
     readonly link: (from: string, to: string) => Promise<void>
     readonly unlink: (path: string) => Promise<void>
+    readonly symlink: (target: string, path: string) => Promise<void>
+    readonly readlink: (path: string) => Promise<string>
+    readonly chmod: (path: string, mode: number) => Promise<void>
+    readonly statfs: (path: string) => Promise<{ readonly type: number }>
   }
 }
 
@@ -149,6 +160,12 @@ export interface Paths {
 export const paths: Effect.Effect<Paths, string> = builtin<Paths>("path")
 
 export const files: Effect.Effect<Files, string> = builtin<Files>("fs")
+
+/** Where temporary files lie. */
+export const temporaryDirectory: Effect.Effect<string, string> = Effect.map(
+  builtin<{ readonly tmpdir: () => string }>("os"),
+  (os) => os.tmpdir()
+)
 
 /** Who runs this program; undefined where the system has no such numbers. */
 export const uid = (): number | undefined => process()?.getuid?.()

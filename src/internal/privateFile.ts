@@ -92,7 +92,8 @@ const causes: Readonly<Record<Errno, readonly [reason: FileError["reason"], what
   EIO: ["Unavailable", "the disk failed; look at the disk"]
 }
 
-const because =
+/** What an operation that failed means for who wanted it. */
+export const because =
   (path: string) =>
   (errno: Errno): FileError => {
     const [reason, what] =

@@ -87,6 +87,10 @@ export const make = (real: Disk, at = -1, fault: Fault = { how: "stops before" }
       rename: (from, to) => step("rename", to, real.rename(from, to)),
       link: (from, to) => step("link", to, real.link(from, to)),
       unlink: (where) => step("unlink", where, real.unlink(where)),
+      symlink: (target, where) => step("symlink", where, real.symlink(target, where)),
+      readLink: (where) => step("readlink", where, real.readLink(where)),
+      chmod: (where, mode) => step("chmod", where, real.chmod(where, mode)),
+      fileSystem: (where) => step("statfs", where, real.fileSystem(where)),
       changes: real.changes
     }
   }

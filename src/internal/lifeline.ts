@@ -1,0 +1,110 @@
+/**
+ * Who lives: a process listens on a socket, and whoever connects to it learns from the system when that process has let go or is gone, whatever
+ * ended it. A process that is merely stopped lives: the system takes connections for it. No clock and no process number is asked.
+ *
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import { errnoOf, type Errno } from "./disk.ts"
+import * as Node from "./node.ts"
+
+/** A socket that this process listens on. Neither it nor who is connected to it keeps the program from ending. */
+export interface Lifeline {
+  /** Lets go: whoever is connected learns of it. */
+  readonly close: Effect.Effect<void>
+}
+
+/** A connection to somebody who lives. */
+export interface Watch {
+  /** When the other has let go, or is gone, or has too many watching. */
+  readonly ended: Effect.Effect<void>
+  readonly close: Effect.Effect<void>
+}
+
+/**
+ * What connecting tells: `refused`, nobody listens, or on some systems and runtimes (macOS, Bun) too many are queueing; `missing`, there is no such socket;
+ * `unclear`, nothing.
+ */
+export type Answer = Watch | "refused" | "missing" | "unclear"
+
+/** As many may watch at a time; the others have to come back. Each takes a descriptor of the one who is watched. */
+const mostWatching = 16
+
+/** As many as the system allows: only a stopped process lets them queue. */
+const queue = 65_535
+
+const net = Effect.mapError(Node.net, (): Errno => "ENOSYS")
+
+/** Listens; whatever is there already is `EADDRINUSE`. The path must be one that the system can take as it is. */
+export const listen = (path: string): Effect.Effect<Lifeline, Errno> =>
+  Effect.flatMap(net, (net) =>
+    Effect.async<Lifeline, Errno>((resume) => {
+      const watching = new Set<Node.Socket>()
+      try {
+        const server = net.createServer({ allowHalfOpen: false }, (socket) => {
+          socket.on("error", () => {})
+          socket.on("close", () => watching.delete(socket))
+          if (isClosed || watching.size >= mostWatching) return void socket.destroy()
+          watching.add(socket)
+          socket.unref()
+        })
+        let isClosed = false
+        server.on("error", (error) => resume(Effect.fail(errnoOf(error))))
+        server.listen({ path, exclusive: true, backlog: queue }, () => {
+          server.unref()
+          resume(
+            Effect.succeed({
+              close: Effect.sync(() => {
+                isClosed = true
+                server.close()
+                for (const socket of watching) socket.destroy()
+              })
+            })
+          )
+        })
+      } catch (error) {
+        resume(Effect.fail(errnoOf(error)))
+      }
+    })
+  ).pipe(Effect.uninterruptible)
+
+/** Asks whether somebody lives. The system answers, at once. Fails if it may not be asked. */
+export const watch = (path: string): Effect.Effect<Answer, Errno> =>
+  Effect.flatMap(net, (net) =>
+    Effect.async<Answer, Errno>((resume) => {
+      try {
+        const socket = net.connect({ path })
+        let isClosed = false
+        let tell = () => {}
+        socket.on("error", (error) => {
+          const errno = errnoOf(error)
+          resume(
+            errno === "EACCES" || errno === "EPERM"
+              ? Effect.fail(errno)
+              : Effect.succeed(errno === "ECONNREFUSED" ? "refused" : errno === "ENOENT" ? "missing" : "unclear")
+          )
+        })
+        socket.on("close", () => {
+          isClosed = true
+          tell()
+          resume(Effect.succeed("unclear"))
+        })
+        // The end is noticed by reading.
+        socket.on("data", () => {})
+        socket.on("connect", () => {
+          socket.unref()
+          resume(
+            Effect.succeed({
+              ended: Effect.async<void>((resume) => {
+                tell = () => resume(Effect.void)
+                if (isClosed) tell()
+              }),
+              close: Effect.sync(() => socket.destroy())
+            })
+          )
+        })
+      } catch (error) {
+        resume(Effect.fail(errnoOf(error)))
+      }
+    })
+  ).pipe(Effect.uninterruptible)
