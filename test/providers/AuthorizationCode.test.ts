@@ -370,6 +370,23 @@ describe("AuthorizationCode", () => {
       })
     )
 
+    it.effect("who logs in in place of another does not take over what is stored (S228)", () =>
+      Effect.gen(function* () {
+        const claims: { sub?: string } = {}
+        const id = people({}, claims)
+        const options = { issuer: id.issuer, clientId: "me", ...openid, ...quiet, open: opening(id, []) }
+        const { acquire } = AuthorizationCode.make(options).pipe(Provider.persisted("key"))
+        const token = yield* Effect.provide(acquire(first), id.layer)
+        id.endSessions()
+        claims.sub = "eve"
+        const again = acquire({ ...first, previous: Option.some(token) })
+        const { reason } = yield* Effect.flip(Effect.provide(again, id.layer))
+        assert.deepStrictEqual(reason, { _tag: "WrongUser", claim: "sub" })
+        const stored = yield* Effect.flatMap(TokenStore.TokenStore, (store) => store.get("key"))
+        assert.strictEqual(show(Option.getOrThrow(stored)), show(token))
+      }).pipe(Effect.provide(TokenStore.layerMemory()))
+    )
+
     it.effect("is not asked while the issuer's keys are not to be had", () =>
       Effect.gen(function* () {
         const id = people()
