@@ -26,12 +26,18 @@
 import * as Config from "effect/Config"
 import type * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { InvalidOption, ProfilesError } from "./CredentialsError.ts"
+import * as Disk from "./internal/disk.ts"
+import * as Location from "./internal/location.ts"
 import * as Lock from "./internal/lock.ts"
+import * as Node from "./internal/node.ts"
+import * as PrivateFile from "./internal/privateFile.ts"
+import * as ProcessLock from "./internal/processLock.ts"
 import * as Document from "./internal/profiles.ts"
 import * as Secret from "./internal/secret.ts"
 import * as Text from "./internal/text.ts"
@@ -151,32 +157,28 @@ const make = (place: Place, options: Options): Profiles => {
     reason,
     description: `${place.location}: ${description}`
   })
-  const document = Effect.mapError(Effect.flatMap(place.read, Document.parse), inPlace)
-  const settingsOf = (name: string): Effect.Effect<Option.Option<Document.Settings>, Failure> =>
-    Effect.zipRight(
-      checkName(name),
-      Effect.flatMap(document, (document) => Either.mapLeft(Document.settingsOf(document, name), inPlace))
-    )
+  const parse = (text: Option.Option<string>) => Either.mapLeft(Document.parse(text), inPlace)
+  const document: Effect.Effect<Document.Document, Failure> = Effect.flatMap(place.read, parse)
+  const find = (name: string) =>
+    Effect.gen(function* () {
+      yield* checkName(name)
+      const present = yield* document
+      const settings = yield* Either.mapLeft(Document.settingsOf(present, name), inPlace)
+      return { settings, others: Document.names(present) }
+    })
   const get = (name: string): Effect.Effect<Sources.Settings, Failure> =>
-    Effect.flatMap(
-      settingsOf(name),
-      Option.match({
+    Effect.flatMap(find(name), ({ others, settings }) =>
+      Option.match(settings, {
         onSome: Effect.succeed,
-        onNone: () =>
-          Effect.flatMap(document, (document) =>
-            failure("NotFound", `${place.location}: ${noneCalled(Document.names(document))}`)
-          )
+        onNone: () => failure("NotFound", `${place.location}: ${noneCalled(others)}`)
       })
     )
   const change = (f: (document: Document.Document) => Document.Document) =>
-    Effect.mapError(
-      place.change((text) =>
-        Effect.map(Document.parse(text), (before) => {
-          const after = f(before)
-          return after === before ? Option.none() : Option.some(Document.print(after))
-        })
-      ),
-      inPlace
+    place.change((text) =>
+      Effect.map(parse(text), (before) => {
+        const after = f(before)
+        return after === before ? Option.none() : Option.some(Document.print(after))
+      })
     )
   /** The name of the current profile, and whether somebody named it. */
   const chosen: Effect.Effect<{ readonly name: string; readonly isNamed: boolean }, Failure> = Effect.gen(function* () {
@@ -215,10 +217,7 @@ const make = (place: Place, options: Options): Profiles => {
         : Effect.flatMap(named("current")(chosen), ({ isNamed, name }) =>
             (isNamed
               ? get(name)
-              : Effect.map(
-                  settingsOf(name),
-                  Option.getOrElse(() => ({}))
-                )
+              : Effect.map(find(name), ({ settings }) => Option.getOrElse(settings, () => ({})))
             ).pipe(Effect.map(Sources.configProvider), named("get", name))
           )
   }
@@ -264,6 +263,127 @@ export const layerMemory = (options: Options = {}): Layer.Layer<Profiles> =>
       },
       options
     )
+  })
+
+/**
+ * How the file is kept, and which profile is meant.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FileOptions extends Options {
+  /**
+   * The directory of the file: an absolute path. Default: `$EFFECT_CREDENTIALS_CONFIG`; else `effect-credentials` in `$XDG_CONFIG_HOME` or `~/.config`, on macOS
+   * in `~/Library/Application Support`, on Windows in `%APPDATA%`.
+   */
+  readonly directory?: string | undefined
+  /**
+   * What to do with a directory or file that others may read: make it private (`"repair"`, the default) or refuse it. What belongs to somebody else, is a
+   * symbolic link, or may be written to by others is always refused.
+   */
+  readonly permissions?: "repair" | "refuse" | undefined
+  /** How long to wait for others who are writing. Default: 10 seconds. */
+  readonly lockTimeout?: Duration.DurationInput | undefined
+}
+
+const fileName = "profiles.json"
+
+/**
+ * Profiles in the file `profiles.json`, which the programs of one user share and people may edit.
+ *
+ * **Details** – the directory (mode 0700) is made when the first profile is written. The file (mode 0600) is replaced as a whole, durably, and
+ * by one process at a time; members that this library does not know stay as they are. A file that is no good is an error (`Corrupt`) for who reads it,
+ * and is left alone: a comma may be missing. Who writes gets the same error, once, and the file is set aside in the same directory. What a newer version of
+ * this library wrote is refused and kept (`NewerVersion`).
+ *
+ * **Gotchas** – secrets lie in the file in the clear, as those of most command-line tools do. Nothing is ever written but what `write` is given: a
+ * secret that comes from the environment stays there. The directory is made private: give it one of its own.
+ *
+ * @example
+ * ```ts
+ * import * as Profiles from "effect-credentials/Profiles"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.flatMap(Profiles.Profiles, (profiles) => profiles.get("work"))
+ * const ProfilesLive = Profiles.layerFile({ directory: "/nonexistent/effect-credentials" })
+ * Effect.runPromise(Effect.flip(program.pipe(Effect.provide(ProfilesLive)))).then((error) => console.log(error._tag))
+ * // ProfilesError
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFile = (options: FileOptions = {}): Layer.Layer<Profiles, InvalidOption> =>
+  Layer.effect(
+    Profiles,
+    Effect.gen(function* () {
+      const platform = Node.platform()
+      const directory = Location.directory(Location.configuration, options.directory, platform, Node.environment())
+      if (Either.isLeft(directory) && options.directory !== undefined) {
+        return yield* new InvalidOption({
+          provider: "Profiles",
+          option: "directory",
+          expected: `an absolute path without ".." and control characters`
+        })
+      }
+      const place = Effect.flatMap(directory, (directory) => inFile(directory, options))
+      return make(yield* Effect.catchAll(place, (description) => Effect.succeed(nowhere(description))), options)
+    })
+  )
+
+/** Where there is no place for a file, or no file system. */
+const nowhere = (description: string): Place => ({
+  location: fileName,
+  read: failure("Unavailable", description),
+  change: () => failure("Unavailable", description)
+})
+
+const inFile = (directory: string, options: FileOptions): Effect.Effect<Place, string> =>
+  Effect.gen(function* () {
+    const disk = yield* Disk.disk
+    const lock = yield* Effect.mapError(ProcessLock.make(directory), ({ description }) => description)
+    const files = PrivateFile.make(disk, directory, options.permissions)
+    const lockTimeout = Duration.decode(options.lockTimeout ?? "10 seconds")
+    const read = Effect.map(
+      files.read(fileName),
+      Option.map(({ text }) => text)
+    )
+    return {
+      location: disk.within(directory, fileName),
+      read,
+      change: (f) => {
+        const changed = Effect.gen(function* () {
+          const before = yield* read
+          const after = yield* f(before)
+          if (Option.isNone(after)) return
+          if (new TextEncoder().encode(after.value).length > PrivateFile.longest) {
+            return yield* failure("Invalid", "this is too much: all profiles together may be a mebibyte")
+          }
+          yield* files.replace(fileName, after.value, (present) =>
+            Option.getOrUndefined(before) === Option.getOrUndefined(Option.map(present, ({ text }) => text))
+              ? Effect.void
+              : failure("Conflict", "somebody keeps changing it: nothing was overwritten, try again")
+          )
+        }).pipe(
+          // An editor knows no lock: what it saved meanwhile is read again.
+          Effect.retry({ times: 3, while: ({ reason }) => reason === "Conflict" }),
+          Effect.catchIf(
+            ({ reason }) => reason === "Corrupt",
+            ({ description }) =>
+              Effect.flatMap(files.setAside(fileName), (aside) =>
+                failure("Corrupt", `${description}; it was set aside as ${aside}, write again to start anew`)
+              )
+          ),
+          Effect.uninterruptible
+        )
+        return Effect.gen(function* () {
+          // Where there is nothing to remove no directory is made.
+          if (!(yield* files.exists) && Option.isNone(yield* f(Option.none()))) return
+          yield* files.ensure
+          yield* lock.withLock("profiles", lockTimeout)(changed)
+        })
+      }
+    }
   })
 
 /**

@@ -3,16 +3,22 @@ import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
+import { execFile } from "node:child_process"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
 import type { ProfilesError } from "../src/CredentialsError.ts"
+import * as Location from "../src/internal/location.ts"
 import * as Document from "../src/internal/profiles.ts"
 import * as Profiles from "../src/Profiles.ts"
 import * as Provider from "../src/Provider.ts"
 import * as StaticToken from "../src/providers/StaticToken.ts"
 import * as Sources from "../src/Sources.ts"
+import { contents, modeOf, temporary } from "./support/directories.ts"
 import { canary, observe, scanner } from "./support/LeakScanner.ts"
 
 const variables = (settings: Readonly<Record<string, string>>) =>
@@ -20,6 +26,18 @@ const variables = (settings: Readonly<Record<string, string>>) =>
 
 const failure = <A, R>(effect: Effect.Effect<A, ProfilesError, R>) =>
   Effect.map(Effect.flip(effect), ({ message, reason }) => `${reason}: ${message}`)
+
+const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
+
+/** Runs a program on this runtime to its end. */
+const run = (program: string, ...args: ReadonlyArray<string>) =>
+  Effect.async<{ readonly code: number | null; readonly out: string }>((resume) => {
+    const file = path.join(path.dirname(fileURLToPath(import.meta.url)), "support/processes", program)
+    const child = execFile(process.execPath, [...flags, file, ...args], { timeout: 100_000 }, (_, out, err) =>
+      resume(Effect.succeed({ code: child.exitCode, out: out + err }))
+    )
+    return Effect.sync(() => child.kill())
+  })
 
 const odd = ["__proto__", "constructor", "toString", "hasOwnProperty", "ünïcode 🦊", "a/b\\..", "*"]
 
@@ -119,10 +137,7 @@ describe("the text of profiles", () => {
 })
 
 /** What holds of profiles wherever they are. */
-export const contract = (
-  where: string,
-  layer: (options?: Profiles.Options) => Layer.Layer<Profiles.Profiles, unknown>
-) =>
+const contract = (where: string, layer: (options?: Profiles.Options) => Layer.Layer<Profiles.Profiles, unknown>) =>
   describe(`profiles in ${where}`, () => {
     const at = <A, E>(f: (profiles: Profiles.Profiles) => Effect.Effect<A, E>, options?: Profiles.Options) =>
       Effect.flatMap(Profiles.Profiles, f).pipe(Effect.provide(layer(options)))
@@ -272,6 +287,208 @@ export const contract = (
   })
 
 contract("memory", Profiles.layerMemory)
+
+const inOwnDirectory = (options?: Profiles.FileOptions) =>
+  Layer.unwrapScoped(Effect.map(temporary, (directory) => Profiles.layerFile({ ...options, directory })))
+
+contract("a file", inOwnDirectory)
+
+describe("the file of profiles", () => {
+  const isWindows = process.platform === "win32"
+  const write = (directory: string, text: string) => fs.writeFileSync(path.join(directory, "profiles.json"), text)
+  const at = <A, E>(
+    f: (profiles: Profiles.Profiles, directory: string) => Effect.Effect<A, E>,
+    options?: Profiles.FileOptions
+  ) =>
+    Effect.flatMap(temporary, (directory) =>
+      Effect.flatMap(Profiles.Profiles, (profiles) => f(profiles, directory)).pipe(
+        Effect.provide(Profiles.layerFile({ ...options, directory }))
+      )
+    )
+
+  it.scopedLive.skipIf(isWindows)(
+    "is private, and so is its directory, whatever the umask and whatever was there (S165)",
+    () =>
+      Effect.gen(function* () {
+        const inside = path.join(yield* temporary, "config", "mine")
+        const before = process.umask(0)
+        yield* Effect.gen(function* () {
+          const profiles = yield* Profiles.Profiles
+          assert.deepStrictEqual(yield* profiles.list, [])
+          assert.isFalse(yield* profiles.remove("work"))
+          assert.isFalse(fs.existsSync(inside), "nothing is made where nothing is written")
+          yield* profiles.write("work", { ID: "me" })
+          assert.deepStrictEqual([modeOf(inside), modeOf(path.join(inside, "profiles.json"))], [0o700, 0o600])
+          fs.chmodSync(path.join(inside, "profiles.json"), 0o644)
+          yield* profiles.get("work")
+          assert.strictEqual(modeOf(path.join(inside, "profiles.json")), 0o600)
+        }).pipe(
+          Effect.provide(Profiles.layerFile({ directory: inside })),
+          Effect.ensuring(Effect.sync(() => process.umask(before)))
+        )
+        fs.chmodSync(path.join(inside, "profiles.json"), 0o644)
+        const refused = Effect.flatMap(Profiles.Profiles, ({ list }) => list).pipe(
+          Effect.provide(Profiles.layerFile({ directory: inside, permissions: "refuse" }))
+        )
+        assert.strictEqual((yield* Effect.flip(refused))._tag, "ProfilesError")
+        assert.strictEqual(modeOf(path.join(inside, "profiles.json")), 0o644)
+      })
+  )
+
+  it.scopedLive("that is no good is left alone by who reads, and set aside once by who writes (S167)", () =>
+    Effect.gen(function* () {
+      for (const text of ["", "{", "\0\0\0", '{"profiles": []}', "\u00ff", "x".repeat(1_048_577)]) {
+        yield* at((profiles, directory) =>
+          Effect.gen(function* () {
+            const bytes = text === "\u00ff" ? Buffer.from([0xff]) : Buffer.from(text)
+            fs.writeFileSync(path.join(directory, "profiles.json"), bytes)
+            for (const read of [profiles.list, profiles.get("work"), profiles.configProvider()]) {
+              const message = yield* failure<unknown, never>(read)
+              assert.match(message, /^Corrupt/)
+              assert.include(message, path.join(directory, "profiles.json"))
+            }
+            assert.deepStrictEqual(Object.keys(contents(directory)), ["profiles.json"])
+            assert.match(
+              yield* failure(profiles.write("work", { ID: "me" })),
+              /^Corrupt: .*set aside as profiles\.json\.corrupt-1, write again/
+            )
+            assert.isTrue(fs.readFileSync(path.join(directory, "profiles.json.corrupt-1")).equals(bytes))
+            yield* profiles.write("work", { ID: "me" })
+            assert.deepStrictEqual(yield* profiles.list, ["work"])
+          })
+        )
+      }
+    })
+  )
+
+  it.scopedLive("of a newer version is refused, and stays byte for byte (S180)", () =>
+    at((profiles, directory) =>
+      Effect.gen(function* () {
+        const text = '{"version":999,"profiles":{"work":{"settings":{"ID":"me"}}}}'
+        write(directory, text)
+        const all = [profiles.list, profiles.get("work"), profiles.write("work", { ID: "x" }), profiles.remove("work")]
+        for (const effect of all) assert.match(yield* failure<unknown, never>(effect), /^NewerVersion: .*update/)
+        assert.deepStrictEqual(contents(directory), { "profiles.json": text })
+      })
+    )
+  )
+
+  it.scopedLive("keeps what others wrote into it; a profile that is no good hides none of the others (S154)", () =>
+    at((profiles, directory) =>
+      Effect.gen(function* () {
+        write(directory, '{"tool":{"colour":"red"},"profiles":{"a":{"settings":{"ID":"x"}},"b":7}}')
+        assert.deepStrictEqual([yield* profiles.list, yield* profiles.get("a")], [["a", "b"], { ID: "x" }])
+        assert.match(yield* failure(profiles.get("b")), /^Corrupt: .*the profile is no object/)
+        yield* profiles.write("c", { ID: "y" })
+        assert.deepStrictEqual(JSON.parse(contents(directory)["profiles.json"]!), {
+          tool: { colour: "red" },
+          profiles: { a: { settings: { ID: "x" } }, b: 7, c: { settings: { ID: "y" }, secrets: {} } },
+          version: 1
+        })
+      })
+    )
+  )
+
+  it.scopedLive(
+    "is not written when there is nothing to change, nor when it would be too long to be read again (S186)",
+    () =>
+      at((profiles, directory) =>
+        Effect.gen(function* () {
+          yield* profiles.write("work", { ID: "me" })
+          const { ino } = fs.statSync(path.join(directory, "profiles.json"))
+          yield* profiles.write("work", { ID: "me" })
+          yield* profiles.remove("home")
+          assert.match(
+            yield* failure(profiles.write("big", { PEM: "é".repeat(600_000) })),
+            /^Invalid: .*may be a mebibyte/
+          )
+          assert.strictEqual(fs.statSync(path.join(directory, "profiles.json")).ino, ino)
+          assert.deepStrictEqual(yield* profiles.list, ["work"])
+        })
+      )
+  )
+
+  it.scopedLive("where there can be none: a typed error, at once or when it is needed (S177)", () =>
+    Effect.gen(function* () {
+      const root = yield* temporary
+      fs.writeFileSync(path.join(root, "file"), "")
+      for (const directory of ["relative", "", "/a/../b", "/a\0b"]) {
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(Profiles.layerFile({ directory }))))
+        assert.strictEqual(
+          error.message,
+          'Profiles: option directory must be an absolute path without ".." and control characters'
+        )
+      }
+      const inFile = Effect.flatMap(Profiles.Profiles, (profiles) => profiles.write("work", { ID: "me" })).pipe(
+        Effect.provide(Profiles.layerFile({ directory: path.join(root, "file") }))
+      )
+      assert.match((yield* Effect.flip(inFile)).message, /^profiles, write work: Unavailable, ENOTDIR/)
+    })
+  )
+
+  it.scopedLive(
+    "several processes write profiles of their own at once, and none is lost (S155)",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* temporary
+        const processes = Number(process.env["PROFILE_WRITERS"] ?? 3)
+        const times = processes > 3 ? 100 : 10
+        const names = Array.from({ length: processes }, (_, at) => `writer ${at}`)
+        const exits = yield* Effect.forEach(names, (name) => run("profileWriter.ts", directory, name, `${times}`), {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(
+          exits,
+          names.map(() => ({ code: 0, out: "" }))
+        )
+        yield* Effect.gen(function* () {
+          const profiles = yield* Profiles.Profiles
+          assert.deepStrictEqual(new Set(yield* profiles.list), new Set(names))
+          for (const name of names) assert.deepStrictEqual(yield* profiles.get(name), { NTH: `${times}` })
+        }).pipe(Effect.provide(Profiles.layerFile({ directory })))
+      }),
+    120_000
+  )
+
+  it.scopedLive("no secret shows in what goes wrong with the file", () =>
+    at((profiles, directory) =>
+      Effect.gen(function* () {
+        const secrets = { broken: canary("in a broken file"), kind: canary("of the wrong kind") }
+        const program = Effect.gen(function* () {
+          write(directory, `{"profiles": {"a": {"secrets": {"S": "${secrets.broken}"}}}`)
+          const broken = yield* Effect.flip(profiles.get("a"))
+          const aside = yield* Effect.flip(profiles.write("b", { S: Redacted.make(secrets.kind) }))
+          write(directory, `{"profiles": {"a": {"secrets": {"S": ["${secrets.kind}"]}}}}`)
+          return [profiles, broken, aside, yield* Effect.flip(profiles.get("a"))]
+        })
+        assert.deepStrictEqual(scanner(secrets)(yield* Effect.promise(() => observe(program))), [])
+      })
+    )
+  )
+})
+
+describe("where the file is", () => {
+  const where = (platform: string, environment: Readonly<Record<string, string>>) =>
+    Either.merge(Location.directory(Location.configuration, undefined, platform, environment))
+
+  it("by the conventions of the platform, else where EFFECT_CREDENTIALS_CONFIG says (S320)", () => {
+    const home = { HOME: "/home/me" }
+    assert.strictEqual(where("linux", home), "/home/me/.config/effect-credentials")
+    assert.strictEqual(where("linux", { ...home, XDG_CONFIG_HOME: "/x/" }), "/x/effect-credentials")
+    assert.strictEqual(where("linux", { ...home, XDG_CONFIG_HOME: "x" }), "/home/me/.config/effect-credentials")
+    assert.strictEqual(where("darwin", home), "/home/me/Library/Application Support/effect-credentials")
+    assert.strictEqual(
+      where("win32", { APPDATA: "C:\\Users\\me\\Roaming" }),
+      "C:\\Users\\me\\Roaming\\effect-credentials"
+    )
+    assert.strictEqual(where("linux", { ...home, EFFECT_CREDENTIALS_CONFIG: "/y" }), "/y")
+    assert.strictEqual(
+      where("linux", { ...home, EFFECT_CREDENTIALS_STORE: "/y" }),
+      "/home/me/.config/effect-credentials"
+    )
+    assert.match(where("linux", {}), /set HOME, EFFECT_CREDENTIALS_CONFIG or the option directory/)
+  })
+})
 
 describe("the current profile", () => {
   const current = (profile: string | undefined, settings: Readonly<Record<string, string>>) =>
