@@ -76,7 +76,8 @@ const onPlatform: ReadonlyArray<string> = [
   "WorkloadIdentity.ts",
   "internal/http.ts",
   "internal/memoryResponse.ts",
-  "providers/Command.ts"
+  "providers/Command.ts",
+  "vendors/Cognite.ts"
 ]
 
 const bannedWords = /manager|helper|handler|service|utils?\b|(^|[^a-z])impl(?![a-z])/i

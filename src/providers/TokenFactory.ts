@@ -110,7 +110,9 @@ const ask = <R>(
       ? Token.fromAccessToken(Redacted.make(made), askedAt)
       : Redacted.isRedacted(made)
         ? Token.fromAccessToken(made, askedAt)
-        : made
+        : Predicate.hasProperty(made, "accessToken") && Redacted.isRedacted(made.accessToken)
+          ? made
+          : yield* failed("the token factory returned no token: a text, a Redacted or a Token expected")
     const now = yield* DateTime.now
     if (options.retryWhileStale === false || !isStale(token, now, need.validFor)) return token
     const [pause, ...later] = pauses

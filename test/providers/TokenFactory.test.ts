@@ -216,4 +216,14 @@ describe("TokenFactory", () => {
       assert.strictEqual(n, 2)
     })
   )
+
+  it.effect.each([[42], [undefined], [null], [{ accessToken: "c4nary" }]])(
+    "%j is no token, and is not quoted",
+    ([made]) =>
+      Effect.gen(function* () {
+        const { result } = yield* asked([], { token: () => made as any })
+        assert.include(result._tag === "Left" && result.left.message, "returned no token")
+        assert.notInclude(result._tag === "Left" && result.left.message, "c4nary")
+      })
+  )
 })
