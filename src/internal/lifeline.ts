@@ -37,18 +37,26 @@ const net = Effect.mapError(Node.net, (): Errno => "ENOSYS")
 
 /** Listens; whatever is there already is `EADDRINUSE`. The path must be one that the system can take as it is. */
 export const listen = (path: string): Effect.Effect<Lifeline, Errno> =>
+  Effect.suspend(() => {
+    const denoListen = Node.denoListen()
+    return denoListen === undefined ? listenOnNode(path) : listenOnDeno(() => denoListen(path))
+  }).pipe(Effect.uninterruptible)
+
+const listenOnNode = (path: string): Effect.Effect<Lifeline, Errno> =>
   Effect.flatMap(net, (net) =>
     Effect.async<Lifeline, Errno>((resume) => {
       const watching = new Set<Node.Socket>()
+      let isClosed = false
       try {
         const server = net.createServer({ allowHalfOpen: false }, (socket) => {
           socket.on("error", () => {})
           socket.on("close", () => watching.delete(socket))
+          // The end is noticed by reading.
+          socket.on("data", () => {})
           if (isClosed || watching.size >= mostWatching) return void socket.destroy()
           watching.add(socket)
           socket.unref()
         })
-        let isClosed = false
         server.on("error", (error) => resume(Effect.fail(errnoOf(error))))
         server.listen({ path, exclusive: true, backlog: queue }, () => {
           server.unref()
@@ -66,7 +74,44 @@ export const listen = (path: string): Effect.Effect<Lifeline, Errno> =>
         resume(Effect.fail(errnoOf(error)))
       }
     })
-  ).pipe(Effect.uninterruptible)
+  )
+
+const listenOnDeno = (open: () => Node.DenoListener): Effect.Effect<Lifeline, Errno> =>
+  Effect.map(Effect.try({ try: open, catch: errnoOf }), (listener) => {
+    const watching = new Set<Node.DenoConnection>()
+    let isClosed = false
+    const end = (connection: Node.DenoConnection) => {
+      if (watching.delete(connection)) connection.close()
+    }
+    const accept = (): void => {
+      listener.accept().then(
+        (connection) => {
+          watching.add(connection)
+          if (isClosed || watching.size > mostWatching) end(connection)
+          else {
+            connection.unref()
+            // Nobody says anything: reading ends when the other has gone.
+            connection.read(new Uint8Array(1)).then(
+              () => end(connection),
+              () => end(connection)
+            )
+          }
+          if (!isClosed) accept()
+        },
+        // Closed, or too many files open: who is not accepted learns of the end as well.
+        () => {}
+      )
+    }
+    accept()
+    listener.unref()
+    return {
+      close: Effect.sync(() => {
+        isClosed = true
+        listener.close()
+        for (const connection of watching) end(connection)
+      })
+    }
+  })
 
 /** Asks whether somebody lives. The system answers, at once. Fails if it may not be asked. */
 export const watch = (path: string): Effect.Effect<Answer, Errno> =>

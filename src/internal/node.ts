@@ -73,6 +73,30 @@ export interface Net {
 
 export const net: Effect.Effect<Net, string> = builtin<Net>("net")
 
+/** A Unix-domain socket that Deno listens on, by its own means: programs that it starts inherit those of its `node:net`, and would keep them. */
+export interface DenoListener {
+  readonly accept: () => Promise<DenoConnection>
+  readonly close: () => void
+  readonly unref: () => void
+}
+
+/** A connection of Deno's own. */
+export interface DenoConnection {
+  readonly read: (into: Uint8Array) => Promise<number | null>
+  readonly close: () => void
+  readonly unref: () => void
+}
+
+interface Deno {
+  readonly listen?: ((options: { readonly transport: "unix"; readonly path: string }) => DenoListener) | undefined
+}
+
+/** Listens by Deno's own means; undefined where they are not to be had or not needed. */
+export const denoListen = (): ((path: string) => DenoListener) | undefined => {
+  const listen = (globalThis as { readonly Deno?: Deno }).Deno?.listen
+  return listen === undefined || platform() === "win32" ? undefined : (path) => listen({ transport: "unix", path })
+}
+
 /** A program that was started. */
 export interface Child {
   readonly once: (event: "error" | "exit", listener: (argument: any) => void) => unknown
