@@ -22,14 +22,25 @@
  * @module
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
+import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import type { TokenStoreError } from "./CredentialsError.ts"
+import { TokenStoreError } from "./CredentialsError.ts"
+import * as Disk from "./internal/disk.ts"
+import * as Encryption from "./internal/encryption.ts"
+import * as FileStore from "./internal/fileStore.ts"
+import * as Form from "./internal/form.ts"
+import * as Location from "./internal/location.ts"
 import * as Lock from "./internal/lock.ts"
-import type * as Token from "./Token.ts"
+import * as Node from "./internal/node.ts"
+import * as PrivateFile from "./internal/privateFile.ts"
+import * as ProcessLock from "./internal/processLock.ts"
+import * as Record from "./internal/record.ts"
+import * as Token from "./Token.ts"
 
 /**
  * A place for tokens, one per key.
@@ -113,5 +124,135 @@ export const layerMemory = (): Layer.Layer<TokenStore> =>
             where === key ? Option.some(token) : Option.none()
           )
       }
+    })
+  )
+
+/**
+ * How files are kept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FileOptions {
+  /**
+   * The directory: an absolute path. Default: `$EFFECT_CREDENTIALS_STORE`; else `effect-credentials` in `$XDG_STATE_HOME` or `~/.local/state`, on macOS in
+   * `~/Library/Application Support`, on Windows in `%LOCALAPPDATA%`.
+   */
+  readonly directory?: string | undefined
+  /**
+   * What to do with a directory or file that others may read: make it private (`"repair"`, the default) or refuse it. What belongs to somebody else, is a
+   * symbolic link, or may be written to by others is always refused.
+   */
+  readonly permissions?: "repair" | "refuse" | undefined
+  /** How long to wait for another who is renewing the same token. Default: 35 seconds, which is longer than a renewal may take. */
+  readonly lockTimeout?: Duration.DurationInput | undefined
+}
+
+const tokens = Record.codec(Token.Token)
+
+const unopened = (description: string): TokenStoreError =>
+  new TokenStoreError({ operation: "open", key: "", reason: "Unavailable", description })
+
+const files = <E, R>(
+  options: FileOptions,
+  form: (files: PrivateFile.PrivateFiles) => Effect.Effect<Form.Form<Token.Token>, TokenStoreError | E, R>
+): Layer.Layer<TokenStore, TokenStoreError | E, R> =>
+  Layer.scoped(
+    TokenStore,
+    Effect.gen(function* () {
+      const place = Location.directory(Location.state, options.directory, Node.platform(), Node.environment())
+      const directory = yield* Effect.mapError(place, unopened)
+      const files = PrivateFile.make(yield* Effect.mapError(Disk.disk, unopened), directory, options.permissions)
+      return yield* FileStore.make({
+        files,
+        form: yield* form(files),
+        lock: ProcessLock.make(directory),
+        lockTimeout: Duration.decode(options.lockTimeout ?? "35 seconds"),
+        error: (operation, key, { description, reason }) => new TokenStoreError({ operation, key, reason, description })
+      })
+    })
+  )
+
+/**
+ * A store of one file per key, for the programs of one user: they find each other's tokens, and renew once.
+ *
+ * **Details** – the directory (mode 0700) is made when the first token is stored. A file (mode 0600) is replaced as a whole, durably, and only
+ * by who holds the key's lock, which ends with its process. What cannot be read as a token is set aside in the same directory, said once
+ * (`Corrupt`) and then gone; what a newer version of this library wrote is refused and kept (`NewerVersion`). Works on Node, Bun and Deno.
+ *
+ * **Gotchas** – tokens lie on the disk in the clear, as those of most command-line tools do: {@link layerEncryptedFile} encrypts them. Who cannot
+ * write there gets an error from the operation, not from the layer; the layer fails only if there is no place for a directory.
+ *
+ * @example
+ * ```ts
+ * import * as TokenStore from "effect-credentials/TokenStore"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.flatMap(TokenStore.TokenStore, (store) => store.get("me"))
+ * const StoreLive = TokenStore.layerFile({ directory: "/nonexistent/effect-credentials" })
+ * Effect.runPromise(program.pipe(Effect.provide(StoreLive))).then((token) => console.log(token._tag))
+ * // None
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFile = (options: FileOptions = {}): Layer.Layer<TokenStore, TokenStoreError> =>
+  files(options, () => Effect.succeed(Form.plain(tokens)))
+
+/**
+ * What encrypts: 32 random bytes, or a passphrase that somebody remembers.
+ *
+ * **Details** – a passphrase (in Unicode form NFC) becomes a key by PBKDF2 with HMAC-SHA-256, 600,000 iterations and a random salt of 16 bytes, once per
+ * store: that takes some tenths of a second.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type EncryptionKey = Redacted.Redacted<Uint8Array> | { readonly passphrase: Redacted.Redacted }
+
+/**
+ * How encrypted files are kept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EncryptedFileOptions<E = never, R = never> extends FileOptions {
+  /** What encrypts, or an Effect of it, which is run while the layer is built: something that asks for a passphrase, or a key ring. */
+  readonly key: EncryptionKey | Effect.Effect<EncryptionKey, E, R>
+}
+
+/**
+ * The store of {@link layerFile} with every file encrypted: whoever copies the disk cannot use the tokens.
+ *
+ * **Details** – a file is a compact JWE (RFC 7516; `dir`, `A256GCM`). What was changed in it, cut off, or put in the place of another key's file is found out.
+ * Only the number of tokens, their size and their age can be seen.
+ *
+ * **Gotchas** – what cannot be decrypted is refused (`Permissions`) and kept, because it may be the key that is wrong; `remove` removes it. A
+ * key that cannot be one makes the layer fail, as does the Effect that it comes from.
+ *
+ * @example
+ * ```ts
+ * import * as TokenStore from "effect-credentials/TokenStore"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const program = Effect.flatMap(TokenStore.TokenStore, (store) => store.list)
+ * const StoreLive = TokenStore.layerEncryptedFile({ key: Redacted.make(new Uint8Array(16)), directory: "/nonexistent" })
+ * Effect.runPromise(Effect.flip(program.pipe(Effect.provide(StoreLive)))).then((error) => console.log(error.message))
+ * // token store, open: Unavailable, the key must be 32 bytes
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc7516>
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerEncryptedFile = <E = never, R = never>(
+  options: EncryptedFileOptions<E, R>
+): Layer.Layer<TokenStore, TokenStoreError | E, R> =>
+  files(options, (files) =>
+    Effect.gen(function* () {
+      const key = Effect.isEffect(options.key) ? yield* options.key : options.key
+      const seal = yield* Effect.mapError(Encryption.make(key), unopened)
+      return Form.sealed(tokens, seal, FileStore.someOf(files))
     })
   )

@@ -174,3 +174,39 @@ export const verify = (
       return "WrongSignature"
     }
   })
+
+/** What is needed to encrypt is loaded when it is: most programs never do. */
+const jwe = {
+  encrypt: () => import("jose/jwe/compact/encrypt"),
+  decrypt: () => import("jose/jwe/compact/decrypt")
+}
+
+/** A text that only who has the key can read or change: a compact JWE (RFC 7516), AES-256-GCM under the key itself. The header is for everybody to read. */
+export const seal = (
+  text: string,
+  key: CryptoKey,
+  header: Readonly<Record<string, unknown>>
+): Effect.Effect<string, string> =>
+  Effect.tryPromise({
+    try: async () => {
+      const { CompactEncrypt } = await jwe.encrypt()
+      return new CompactEncrypt(new TextEncoder().encode(text))
+        .setProtectedHeader({ ...header, alg: "dir", enc: "A256GCM" })
+        .encrypt(key)
+    },
+    catch: () => "a key for AES-256-GCM"
+  })
+
+/** The text, if the key is the right one and nothing was changed. */
+export const unseal = (sealed: string, key: CryptoKey): Effect.Effect<string, string> =>
+  Effect.tryPromise({
+    try: async () => {
+      const { compactDecrypt } = await jwe.decrypt()
+      const { plaintext } = await compactDecrypt(sealed, key, {
+        keyManagementAlgorithms: ["dir"],
+        contentEncryptionAlgorithms: ["A256GCM"]
+      })
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(plaintext)
+    },
+    catch: () => "the key it was encrypted with"
+  })

@@ -278,12 +278,12 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
     ).pipe(Effect.ignore)
   })
 
-  const write = (temporary: string, text: string, owner: { readonly uid: number; readonly gid: number }) =>
+  const write = (temporary: string, bytes: Uint8Array, owner: { readonly uid: number; readonly gid: number }) =>
     using(disk.create(temporary), (file) =>
       Effect.gen(function* () {
         yield* file.chmod(0o600)
         if (isPosix && owner.uid !== disk.uid) yield* file.chown(owner.uid, owner.gid)
-        yield* file.write(new TextEncoder().encode(text))
+        yield* file.write(bytes)
         yield* file.sync
       })
     )
@@ -298,6 +298,10 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
 
   const replace: PrivateFiles["replace"] = (name, text, check) =>
     Effect.gen(function* () {
+      const bytes = new TextEncoder().encode(text)
+      if (bytes.length > longest) {
+        return yield* fail("Unavailable", `what is to be written to ${within(name)} is longer than a mebibyte`)
+      }
       const directory = yield* ready
       const present = yield* readIn(name, directory)
       if (check !== undefined) yield* check(present)
@@ -307,7 +311,7 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
       const temporary = within(`.${name}.${yield* random}.tmp`)
       const owner = Option.match(present, { onNone: () => directory, onSome: (snapshot) => snapshot.owner })
       const commit = (afterwards: Effect.Effect<void, Errno>) =>
-        write(temporary, text, owner).pipe(
+        write(temporary, bytes, owner).pipe(
           Effect.zipRight(check === undefined ? Effect.void : Effect.flatMap(readIn(name, directory), check)),
           Effect.zipRight(rename(temporary, where)),
           Effect.tapErrorCause(() => Effect.ignore(disk.unlink(temporary))),

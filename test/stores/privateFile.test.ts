@@ -163,7 +163,7 @@ describe("a private file, whatever fails at whatever moment", () => {
         () =>
           Effect.gen(function* () {
             const parent = yield* temporary
-            const real = yield* disk
+            const real = FaultyDisk.unsynced(yield* disk)
             let at = 0
             let reached = true
             const outcomes = new Set<string | null>()
@@ -204,7 +204,7 @@ describe("a private file, whatever fails at whatever moment", () => {
   it.scoped("is what it was while its directory is made, wherever that stops", () =>
     Effect.gen(function* () {
       const parent = yield* temporary
-      const real = yield* disk
+      const real = FaultyDisk.unsynced(yield* disk)
       let reached = true
       for (let at = 0; reached; at++) {
         const directory = path.join(parent, `${at}`, "deep", "store")
