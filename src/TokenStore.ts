@@ -135,7 +135,7 @@ export const layerMemory = (): Layer.Layer<TokenStore> =>
  */
 export interface FileOptions {
   /**
-   * The directory: an absolute path. Default: `$EFFECT_CREDENTIALS_STORE`; else `effect-credentials` in `$XDG_STATE_HOME` or `~/.local/state`, on macOS in
+   * The directory, which is for nothing else: it is made private. An absolute path. Default: `$EFFECT_CREDENTIALS_STORE`; else `effect-credentials` in `$XDG_STATE_HOME` or `~/.local/state`, on macOS in
    * `~/Library/Application Support`, on Windows in `%LOCALAPPDATA%`.
    */
   readonly directory?: string | undefined

@@ -62,7 +62,6 @@ export interface Disk {
   readonly removeDirectory: (path: string) => Operation<void>
   readonly chown: (path: string, uid: number, gid: number) => Operation<void>
   readonly rename: (from: string, to: string) => Operation<void>
-  readonly link: (from: string, to: string) => Operation<void>
   readonly unlink: (path: string) => Operation<void>
   /** Makes a symbolic link, which may lead anywhere or nowhere; whatever is there already is `EEXIST`. */
   readonly symlink: (target: string, path: string) => Operation<void>
@@ -147,7 +146,6 @@ export const disk: Effect.Effect<Disk, string> = Effect.zipWith(Node.files, Node
     removeDirectory: (path) => run(() => promises.rmdir(path)),
     chown: (path, uid, gid) => run(() => promises.lchown(path, uid, gid)),
     rename: (from, to) => run(() => promises.rename(from, to)),
-    link: (from, to) => run(() => promises.link(from, to)),
     unlink: (path) => run(() => promises.unlink(path)),
     symlink: (target, path) => run(() => promises.symlink(target, path)),
     readLink: (path) => run(() => promises.readlink(path)),

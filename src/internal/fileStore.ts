@@ -16,7 +16,7 @@ import * as Stream from "effect/Stream"
 import type { Form } from "./form.ts"
 import type { PrivateFiles } from "./privateFile.ts"
 import type { LockError, ProcessLock } from "./processLock.ts"
-import type { Stored } from "./record.ts"
+import * as Record from "./record.ts"
 
 /** Why the store could not do what it was asked. Never what is in a file. */
 export interface Failure {
@@ -70,7 +70,7 @@ export const someOf = (files: PrivateFiles): Effect.Effect<ReadonlyArray<string>
 
 interface Read<A> {
   readonly text: string
-  readonly stored: Stored<A>
+  readonly stored: Record.Stored<A>
 }
 
 const conflict: Failure = {
@@ -184,7 +184,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E
           const text = yield* form.encode({
             key,
             token,
-            revision: Option.match(before, { onNone: () => 1, onSome: ({ stored }) => stored.revision + 1 }),
+            revision: Option.match(before, { onNone: () => 1, onSome: ({ stored }) => Record.next(stored.revision) }),
             rest: Option.match(before, { onNone: () => ({}), onSome: ({ stored }) => stored.rest })
           })
           yield* files.replace(name, text, check)

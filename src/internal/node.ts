@@ -166,7 +166,6 @@ export interface Files {
     readonly rmdir: (path: string) => Promise<void>
     readonly lchown: (path: string, uid: number, gid: number) => Promise<void>
     readonly rename: (from: string, to: string) => Promise<void>
-    readonly link: (from: string, to: string) => Promise<void>
     readonly unlink: (path: string) => Promise<void>
     readonly symlink: (target: string, path: string) => Promise<void>
     readonly readlink: (path: string) => Promise<string>

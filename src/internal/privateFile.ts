@@ -126,6 +126,9 @@ const readAll = (file: File, size: number): Effect.Effect<Uint8Array, Errno> =>
     return bytes.subarray(0, length)
   })
 
+/** The times of files are those of the machine, and so are its pauses: what a program thinks the time is does not matter. */
+const live = Clock.make()
+
 const random = Effect.sync(() => Encoding.encodeHex(crypto.getRandomValues(new Uint8Array(8))))
 
 /** The private files of a directory, which is made when the first one is written. */
@@ -266,7 +269,7 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
   const sweep = Effect.suspend(() => {
     if (isSwept) return Effect.void
     isSwept = true
-    return Effect.flatMap(Effect.all([allNames, Clock.currentTimeMillis]), ([names, now]) =>
+    return Effect.flatMap(Effect.all([allNames, live.currentTimeMillis]), ([names, now]) =>
       Effect.forEach(
         names.filter((name) => temporaryOf.test(name)),
         (name) =>
@@ -294,7 +297,7 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
       while: (errno) => errno === "EPERM" || errno === "EBUSY",
       schedule: Schedule.spaced("50 millis"),
       times: 20
-    })
+    }).pipe(Effect.withClock(live))
 
   const replace: PrivateFiles["replace"] = (name, text, check) =>
     Effect.gen(function* () {

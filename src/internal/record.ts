@@ -25,6 +25,9 @@ export interface RecordError {
   readonly description: string
 }
 
+/** The revision after one: the first again, after the last that can be told from the next. */
+export const next = (revision: number): number => (revision % Number.MAX_SAFE_INTEGER) + 1
+
 /** What turns a record of one version into one of the next; by the version it starts from. */
 export type Migrations = Readonly<Record<number, (members: Members) => Members>>
 

@@ -129,6 +129,14 @@ describe("a record", () => {
     }
   })
 
+  it("has a next revision that can be written, whatever the last one was", () => {
+    for (const revision of [1, 2, Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER]) {
+      const after = Record.next(revision)
+      assert.notStrictEqual(after, revision)
+      assert.strictEqual(reasonOf(Either.getOrThrow(encode({ ...record, revision: after }))), "none")
+    }
+  })
+
   it("holds any answer of a server, however deep it is nested", () => {
     let deep: unknown = 1
     for (let n = 0; n < 62; n++) deep = [deep]

@@ -85,7 +85,6 @@ export const make = (real: Disk, at = -1, fault: Fault = { how: "stops before" }
       removeDirectory: (where) => step("rmdir", where, real.removeDirectory(where)),
       chown: (where, uid, gid) => step("chown", where, real.chown(where, uid, gid)),
       rename: (from, to) => step("rename", to, real.rename(from, to)),
-      link: (from, to) => step("link", to, real.link(from, to)),
       unlink: (where) => step("unlink", where, real.unlink(where)),
       symlink: (target, where) => step("symlink", where, real.symlink(target, where)),
       readLink: (where) => step("readlink", where, real.readLink(where)),
