@@ -3,6 +3,8 @@
  *
  * `Provider.persisted` uses it: who holds a credential's lock reads the token again before spending its refresh token, so that
  * those who share a store renew once.
+ * {@link layerFile} is the store of command-line tools and agents, {@link layerEncryptedFile} the same with encryption, {@link layerMemory} the one of
+ * tests and of a single process.
  *
  * @example
  * ```ts
