@@ -351,8 +351,6 @@ describe("a file store, whatever fails at whatever moment", () => {
   const faults: ReadonlyArray<FaultyDisk.Fault> = [
     { how: "fails", errno: "EIO" },
     { how: "fails", errno: "EACCES" },
-    { how: "fails", errno: "EMFILE" },
-    { how: "fails", errno: "ENOSPC" },
     { how: "stops before" },
     { how: "stops after" }
   ]

@@ -98,30 +98,34 @@ const scenario = (
   name: string,
   open: () => { layer: Layer.Layer<TokenStore.TokenStore, unknown>; isLasting: boolean; close: () => void }
 ) =>
-  it(`${name} behaves as a map would, whatever is done to it in whatever order (S188)`, () =>
-    fc.assert(
-      fc.asyncProperty(commands, async (commands) => {
-        const { close, isLasting, layer } = open()
-        let runtime = ManagedRuntime.make(layer)
-        try {
-          const model: Model = new Map()
-          const real: Real = {
-            store: await runtime.runPromise(TokenStore.TokenStore),
-            reopen: async () => {
-              if (!isLasting) return
-              await runtime.dispose()
-              runtime = ManagedRuntime.make(layer)
-              real.store = await runtime.runPromise(TokenStore.TokenStore)
+  it(
+    `${name} behaves as a map would, whatever is done to it in whatever order (S188)`,
+    () =>
+      fc.assert(
+        fc.asyncProperty(commands, async (commands) => {
+          const { close, isLasting, layer } = open()
+          let runtime = ManagedRuntime.make(layer)
+          try {
+            const model: Model = new Map()
+            const real: Real = {
+              store: await runtime.runPromise(TokenStore.TokenStore),
+              reopen: async () => {
+                if (!isLasting) return
+                await runtime.dispose()
+                runtime = ManagedRuntime.make(layer)
+                real.store = await runtime.runPromise(TokenStore.TokenStore)
+              }
             }
+            await fc.asyncModelRun(() => ({ model, real }), commands)
+          } finally {
+            await runtime.dispose()
+            close()
           }
-          await fc.asyncModelRun(() => ({ model, real }), commands)
-        } finally {
-          await runtime.dispose()
-          close()
-        }
-      }),
-      { numRuns }
-    ))
+        }),
+        { numRuns }
+      ),
+    60_000 + numRuns * 200
+  )
 
 describe("a model of token stores", () => {
   scenario("layerMemory", () => ({ layer: TokenStore.layerMemory(), isLasting: false, close: () => undefined }))
