@@ -47,6 +47,8 @@ export interface ClientAuthentication {
     request: TokenRequest.TokenRequest,
     context: Context
   ) => Effect.Effect<TokenRequest.TokenRequest, RefreshError>
+  /** Whether requests go where the server wants to see a certificate: to its `mtls_endpoint_aliases` (RFC 8705 §5), if it has any. Default: false. */
+  readonly isMutualTls?: boolean | undefined
 }
 
 /**
@@ -178,6 +180,70 @@ export const anonymous: ClientAuthentication = {
   check: () => Effect.void,
   apply: Effect.succeed
 }
+
+/**
+ * The certificate that the HttpClient shows when it connects, issued by an authority that the server trusts (RFC 8705 §2.1): the request itself only says who the client is.
+ *
+ * **Details** – key and certificate are given to the HttpClient, once, and with it to API requests too, which tokens bound to the certificate need: to `Undici.Agent` on Node,
+ * to `FetchHttpClient.RequestInit` on Bun (`tls`) and Deno (`client`). A new certificate takes a new HttpClient. Requests go to the server's `mtls_endpoint_aliases` where it has any.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ * import * as ClientCredentials from "effect-credentials/ClientCredentials"
+ *
+ * const provider = ClientCredentials.make({
+ *   issuer: "https://id.example.com",
+ *   clientId: "me",
+ *   authentication: ClientAuthentication.tlsClientAuth
+ * })
+ * console.log(provider.name, ClientAuthentication.tlsClientAuth.method)
+ * // ClientCredentials tls_client_auth
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc8705#section-2.1>
+ * @category constructors
+ * @since 0.1.0
+ */
+export const tlsClientAuth: ClientAuthentication = { ...none, method: "tls_client_auth", isMutualTls: true }
+
+/**
+ * The certificate that the HttpClient shows when it connects, one that the server knows by itself (RFC 8705 §2.2). Otherwise as {@link tlsClientAuth}.
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ *
+ * console.log(ClientAuthentication.selfSignedTlsClientAuth.method)
+ * // self_signed_tls_client_auth
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc8705#section-2.2>
+ * @category constructors
+ * @since 0.1.0
+ */
+export const selfSignedTlsClientAuth: ClientAuthentication = { ...tlsClientAuth, method: "self_signed_tls_client_auth" }
+
+/**
+ * Another proof, sent where the server sees the certificate that the HttpClient shows, so that tokens are bound to it (RFC 8705 §3).
+ *
+ * @example
+ * ```ts
+ * import * as ClientAuthentication from "effect-credentials/ClientAuthentication"
+ *
+ * const authentication = ClientAuthentication.overMutualTls(ClientAuthentication.clientSecretBasic("s3cret"))
+ * console.log(authentication.method, authentication.isMutualTls)
+ * // client_secret_basic true
+ * ```
+ *
+ * @see <https://www.rfc-editor.org/rfc/rfc8705#section-3>
+ * @category combinators
+ * @since 0.1.0
+ */
+export const overMutualTls = (authentication: ClientAuthentication): ClientAuthentication => ({
+  ...authentication,
+  isMutualTls: true
+})
 
 /**
  * Who the client is where a grant may do without one.

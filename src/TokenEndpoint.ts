@@ -689,7 +689,8 @@ const attempt = <A>(
 
     const once: Effect.Effect<A, Failed, HttpClient.HttpClient> = Effect.gen(function* () {
       const metadata = yield* Effect.mapError(server.metadata, (error) => failed(error.reason, error.isRetryable))
-      const url = metadata[endpoint]
+      const aliases = authentication.isMutualTls === true ? metadata.mtls_endpoint_aliases : undefined
+      const url = aliases?.[endpoint] ?? metadata[endpoint]
       if (url === undefined) {
         return yield* Effect.fail(
           failed({ _tag: "InvalidResponse", description: `the server's metadata has no ${endpoint}` }, false)

@@ -103,6 +103,18 @@ describe("none", () => {
   )
 })
 
+describe("a certificate that the connection shows", () => {
+  it.effect.each([ClientAuthentication.tlsClientAuth, ClientAuthentication.selfSignedTlsClientAuth])(
+    "leaves only the client's name to be said ($method)",
+    (authentication) =>
+      Effect.gen(function* () {
+        const { form, headers } = yield* apply(authentication)
+        expect(form).toEqual({ grant_type: "x", client_id: context.clientId })
+        expect(headers).not.toHaveProperty("authorization")
+      })
+  )
+})
+
 describe("a secret", () => {
   it.effect("goes in the header or in the body, never in both (S086, S087)", () =>
     Effect.gen(function* () {

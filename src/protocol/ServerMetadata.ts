@@ -49,6 +49,8 @@ export interface ServerMetadata {
   readonly jwks_uri?: string | undefined
   /** Whether the server says who it is when it sends a login back (RFC 9207): then an answer that does not is refused. */
   readonly authorization_response_iss_parameter_supported?: boolean | undefined
+  /** Where else some of its endpoints are for clients that show a certificate (RFC 8705 §5); those that are not named are where they are for everybody. */
+  readonly mtls_endpoint_aliases?: { readonly [Name in Endpoint]?: string | undefined } | undefined
 }
 
 /**
@@ -57,7 +59,7 @@ export interface ServerMetadata {
  * @category models
  * @since 0.1.0
  */
-export type Endpoint = Exclude<keyof ServerMetadata, "issuer" | (typeof flags)[number]>
+export type Endpoint = Exclude<keyof ServerMetadata, "issuer" | "mtls_endpoint_aliases" | (typeof flags)[number]>
 
 const flags = ["authorization_response_iss_parameter_supported", "require_pushed_authorization_requests"] as const
 
@@ -115,10 +117,15 @@ export const unsafeEndpoint = (
     /** Accept plain http, so that anybody on the way can read secrets and tokens. Default: false. */
     readonly dangerouslyAllowHttp?: boolean | undefined
   }
-): Endpoint | undefined =>
-  endpoints.find(
-    (name) => metadata[name] !== undefined && Url.endpoint(metadata[name], options?.dangerouslyAllowHttp) === undefined
-  )
+): string | undefined =>
+  addresses(metadata).find(([, url]) => Url.endpoint(url, options?.dangerouslyAllowHttp) === undefined)?.[0]
+
+/** All of them, with their names. */
+const addresses = (metadata: ServerMetadata): ReadonlyArray<readonly [name: string, url: string]> => {
+  const under = (prefix: string, urls: { readonly [Name in Endpoint]?: string | undefined }) =>
+    endpoints.flatMap((name) => (urls[name] === undefined ? [] : [[prefix + name, urls[name]] as const]))
+  return [...under("", metadata), ...under("mtls_endpoint_aliases.", metadata.mtls_endpoint_aliases ?? {})]
+}
 
 /**
  * The metadata in a document that `issuer` published, or what is wrong with it.
@@ -151,13 +158,19 @@ export const decode = (
   if (members === undefined) return Either.left("the metadata is not a JSON object")
   if (Json.member(members, "issuer") !== issuer)
     return Either.left("the metadata is not that of the configured issuer (compared exactly, with any trailing slash)")
-  const text = (name: Endpoint) => {
-    const value = Json.member(members, name)
-    return value === undefined || value === "" ? {} : { [name]: typeof value === "string" ? value : " " }
-  }
+  const texts = (of: Readonly<Record<string, unknown>>): object =>
+    Object.assign(
+      {},
+      ...endpoints.map((name) => {
+        const value = Json.member(of, name)
+        return value === undefined || value === "" ? {} : { [name]: typeof value === "string" ? value : " " }
+      })
+    )
+  const aliases = Json.member(members, "mtls_endpoint_aliases")
   const metadata: ServerMetadata = Object.assign(
     { issuer, token_endpoint: "" },
-    ...endpoints.map(text),
+    texts(members),
+    Json.isObject(aliases) ? { mtls_endpoint_aliases: texts(aliases) } : {},
     ...flags.map((name) => (Json.member(members, name) === true ? { [name]: true } : {}))
   )
   const unsafe = unsafeEndpoint(metadata, options)
@@ -166,10 +179,8 @@ export const decode = (
       `${unsafe} in the metadata is not ${options?.dangerouslyAllowHttp === true ? Url.expectedWithHttp : Url.expected}`
     )
   const isOutside = !Url.isLocal(new URL(issuer).hostname)
-  const inside = endpoints.find(
-    (name) => isOutside && metadata[name] !== undefined && Url.isLocal(new URL(metadata[name]).hostname)
-  )
+  const inside = addresses(metadata).find(([, url]) => isOutside && Url.isLocal(new URL(url).hostname))
   return inside === undefined
     ? Either.right(metadata)
-    : Either.left(`${inside} in the metadata points into a private network, which the issuer is not in`)
+    : Either.left(`${inside[0]} in the metadata points into a private network, which the issuer is not in`)
 }

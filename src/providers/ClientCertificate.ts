@@ -2,8 +2,7 @@
  * The client acting on its own behalf, proven by a key that the server knows by its certificate (RFC 7523 §2.2): Entra ID, AD FS, Cognite.
  *
  * The key signs a short-lived statement at every attempt; neither key nor certificate is sent. *Mutual TLS* (RFC 8705) is something else: there the
- * certificate belongs to the connection. Use `ClientCredentials` without a secret and give its layer an HttpClient that presents the certificate, as the example `proxy-and-certificates` does on every
- * runtime.
+ * certificate belongs to the connection. Use `ClientCredentials` with `ClientAuthentication.tlsClientAuth` and give its layer an HttpClient that shows the certificate, as the example `mutual-tls` does.
  *
  * @example
  * ```ts

@@ -174,3 +174,27 @@ describe("metadata", () => {
     expect(ServerMetadata.decode(issuer, document)).toEqual(Either.left("the metadata is not a JSON object"))
   })
 })
+
+describe("the endpoints for clients that show a certificate (RFC 8705 §5)", () => {
+  it("are those that are named, as far as they are known", () => {
+    const aliases = { token_endpoint: "https://mtls.example.com/token", own_endpoint: "https://mtls.example.com/own" }
+    expect(Either.getOrThrow(decode({ mtls_endpoint_aliases: aliases })).mtls_endpoint_aliases).toEqual({
+      token_endpoint: "https://mtls.example.com/token"
+    })
+  })
+
+  it.each([["none"], [[]], [null], [undefined]])("are none if the server says %j", (mtls_endpoint_aliases) => {
+    expect(Either.getOrThrow(decode({ mtls_endpoint_aliases }))).toEqual({ issuer, token_endpoint })
+  })
+
+  it.each([
+    ["http://mtls.example.com/token", "is not an absolute https URL"],
+    [7, "is not an absolute https URL"],
+    ["https://10.0.0.1/token", "points into a private network"]
+  ])("are as safe as the others, not %j (S259)", (endpoint, problem) => {
+    const decoded = decode({ mtls_endpoint_aliases: { revocation_endpoint: endpoint } })
+    expect(Either.getOrThrow(Either.flip(decoded))).toContain(
+      `mtls_endpoint_aliases.revocation_endpoint in the metadata ${problem}`
+    )
+  })
+})

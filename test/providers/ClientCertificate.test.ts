@@ -12,7 +12,7 @@ import * as Certificate from "../../src/internal/certificate.ts"
 import type { Provider } from "../../src/Provider.ts"
 import * as ClientCertificate from "../../src/providers/ClientCertificate.ts"
 import * as Testing from "../../src/Testing.ts"
-import { certificate } from "../support/certificates.ts"
+import { certificate } from "../../examples/support/certificates.ts"
 import { contract } from "./contract.ts"
 
 const pair = generateKeyPairSync("rsa", { modulusLength: 2048 })
