@@ -1,5 +1,7 @@
 /** A real, certified authorization server (oidc-provider) on this machine, for examples and tests. Everything it knows is in memory. */
 import { Effect, type Scope } from "effect"
+import type { AccessToken } from "oidc-provider"
+import type { Options as AssertionOptions } from "./assertionGrants.ts"
 import { listen } from "./listen.ts"
 
 // It greets everybody with advice for production, and with a warning where it has not been certified to run. Errors stay.
@@ -10,6 +12,7 @@ for (const level of ["info", "warn"] as const) {
   }
 }
 const { Provider } = await import("oidc-provider")
+const { addAssertionGrants, jwtBearer, tokenExchange } = await import("./assertionGrants.ts")
 
 /** How the server behaves. */
 export interface Options {
@@ -23,18 +26,24 @@ export interface Options {
   readonly onlyOAuthMetadata?: boolean
   /** Whether people can log in, under any name and with any password. Default: false. */
   readonly people?: boolean
+  /** Whom it believes when they sign assertions (RFC 7523) or trade tokens (RFC 8693). Default: nobody, it has neither grant. */
+  readonly assertions?: AssertionOptions
 }
 
 /** A running server. */
 export interface AuthorizationServer {
   readonly issuer: string
   readonly tokenEndpoint: string
+  /** The token endpoint for assertions and exchanges of those who are no client of the server (RFC 7521 §4.1). */
+  readonly assertionEndpoint: string
   readonly revocationEndpoint: string
   readonly introspectionEndpoint: string
   /** How many requests the token endpoint has had so far. */
   readonly tokenRequests: () => number
   /** Whether an access token is good now: what an API has to know. */
   readonly accepts: (accessToken: string) => Promise<boolean>
+  /** What the server knows about an access token: whom it is for, at which API, and who acts for them. */
+  readonly about: (accessToken: string) => Promise<AccessToken | undefined>
   /** A refresh token, as if a person had just logged in. */
   readonly issueRefreshToken: (clientId: string, scope: string) => Promise<string>
 }
@@ -45,6 +54,10 @@ export const authorizationServer = (options: Options): Effect.Effect<Authorizati
     let tokenRequests = 0
     // An issuer is an address: the server listens before the provider exists.
     const issuer = yield* listen((request, response) => {
+      if (request.method === "POST" && request.url === "/assertions") {
+        request.url = "/token"
+        request.headers.authorization = `Basic ${btoa(`${anybody.client_id}:${anybody.client_secret}`)}`
+      }
       if (request.method === "POST" && request.url === "/token") tokenRequests++
       if (options.onlyOAuthMetadata === true && request.url === "/.well-known/openid-configuration") {
         response.writeHead(404).end()
@@ -55,6 +68,7 @@ export const authorizationServer = (options: Options): Effect.Effect<Authorizati
     return {
       issuer,
       tokenEndpoint: `${issuer}/token`,
+      assertionEndpoint: `${issuer}/assertions`,
       revocationEndpoint: `${issuer}/token/revocation`,
       introspectionEndpoint: `${issuer}/token/introspection`,
       tokenRequests: () => tokenRequests,
@@ -62,6 +76,7 @@ export const authorizationServer = (options: Options): Effect.Effect<Authorizati
         [await provider.ClientCredentials.find(accessToken), await provider.AccessToken.find(accessToken)].some(
           (known) => known !== undefined
         ),
+      about: (accessToken) => provider.AccessToken.find(accessToken),
       issueRefreshToken: async (clientId, scope) => {
         const client = await provider.Client.find(clientId)
         const grant = new provider.Grant({ accountId, clientId })
@@ -74,9 +89,21 @@ export const authorizationServer = (options: Options): Effect.Effect<Authorizati
 
 const accountId = "ada"
 
-const create = (issuer: string, { accessTokenSeconds = 60, clients, people = false, rotates = true }: Options) =>
-  new Provider(issuer, {
-    clients,
+/** Stands for those who are no client. */
+const anybody = {
+  client_id: "anybody",
+  client_secret: crypto.randomUUID(),
+  grant_types: [jwtBearer, tokenExchange],
+  redirect_uris: [],
+  response_types: []
+}
+
+const create = (
+  issuer: string,
+  { accessTokenSeconds = 60, assertions, clients, people = false, rotates = true }: Options
+) => {
+  const provider = new Provider(issuer, {
+    clients: assertions === undefined ? clients : [...clients, anybody],
     scopes: ["api", "offline_access", "openid"],
     findAccount: (_: unknown, sub: string) => ({ accountId: sub, claims: () => ({ sub }) }),
     features: {
@@ -86,6 +113,7 @@ const create = (issuer: string, { accessTokenSeconds = 60, clients, people = fal
       revocation: { enabled: true, allowedPolicy: () => true }
     },
     enabledJWA: { clientAuthSigningAlgValues: signingAlgorithms },
+    extraTokenClaims: (_: unknown, token: AccessToken) => token.extra,
     rotateRefreshToken: rotates,
     ttl: {
       AccessToken: accessTokenSeconds,
@@ -97,6 +125,11 @@ const create = (issuer: string, { accessTokenSeconds = 60, clients, people = fal
     // The server counts in whole seconds, which takes up to one off a token's life: APIs allow for that.
     clockTolerance: 1
   }).on("server_error", (_, error) => console.error(`authorization server: ${error.stack}`))
+  if (assertions !== undefined) {
+    addAssertionGrants(provider, { ...assertions, audience: [issuer, `${issuer}/token`, `${issuer}/assertions`] })
+  }
+  return provider
+}
 
 const signingAlgorithms = ["HS", "RS", "PS", "ES"]
   .flatMap((family) => [256, 384, 512].map((bits) => `${family}${bits}`))

@@ -2,19 +2,46 @@
 declare module "oidc-provider" {
   import type { IncomingMessage, ServerResponse } from "node:http"
 
-  interface Model<Fields> {
-    new (fields: Fields): { save(): Promise<string> }
+  interface Model<Found = object> {
+    new (fields: object): { save(): Promise<string>; readonly expiration: number }
     /** The model that the value stands for; undefined if there is none, or if it has expired. */
-    find(value: string): Promise<object | undefined>
+    find(value: string): Promise<Found | undefined>
   }
+
+  /** What an access token says. */
+  export interface AccessToken {
+    readonly accountId?: string
+    readonly clientId: string
+    readonly aud?: string | Array<string>
+    readonly extra?: object
+    readonly scope?: string
+  }
+
+  /** A request to the token endpoint whose client is known. Parameters that may come more than once can be arrays. */
+  export interface GrantContext {
+    readonly oidc: { readonly client: { readonly clientId: string }; readonly params: Record<string, any> }
+    body: unknown
+  }
+
+  export const errors: { readonly CustomOIDCProviderError: new (code: string, description: string) => Error }
 
   export class Provider {
     constructor(issuer: string, configuration: object)
-    readonly AccessToken: Model<object>
-    readonly ClientCredentials: Model<object>
+    readonly AccessToken: Model<AccessToken>
+    readonly ClientCredentials: Model
     readonly Client: { find(clientId: string): Promise<object | undefined> }
     readonly Grant: new (fields: object) => { addOIDCScope(scope: string): void; save(): Promise<string> }
-    readonly RefreshToken: Model<object>
+    readonly IdToken: new (
+      claims: object,
+      about: { readonly ctx: GrantContext }
+    ) => { scope: string; set(name: string, value: unknown): void; issue(as: { use: "idtoken" }): Promise<string> }
+    readonly RefreshToken: Model
+    registerGrantType(
+      name: string,
+      answer: (context: GrantContext) => Promise<void>,
+      parameters: ReadonlyArray<string>,
+      severalTimes?: ReadonlyArray<string>
+    ): void
     callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>
     on(event: "server_error", listener: (context: unknown, error: Error) => void): this
   }
