@@ -22,7 +22,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Provider.ts", "Chain.ts"],
   ["Credentials.ts"],
   ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts"],
-  ["Testing.ts", "vendors/*"],
+  ["Testing.ts", "CredentialsMap.ts", "vendors/*"],
   ["index.ts"]
 ]
 

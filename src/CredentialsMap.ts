@@ -1,0 +1,346 @@
+/**
+ * Credentials for many: one set per tenant, user or scope, made when first asked for and released when nobody has used them for a while.
+ *
+ * For a server that calls an API on behalf of its customers. With a handful that you know beforehand use `Credentials.Tag` instead.
+ *
+ * @example
+ * ```ts
+ * import * as CredentialsMap from "effect-credentials/CredentialsMap"
+ * import * as TokenFactory from "effect-credentials/TokenFactory"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const tenants = yield* CredentialsMap.make({
+ *     lookup: (tenant: string) => TokenFactory.make({ token: Effect.succeed(`token-of-${tenant}`) })
+ *   })
+ *   console.log(Redacted.value((yield* tenants.token("acme")).accessToken))
+ * })
+ * await Effect.runPromise(Effect.scoped(program))
+ * // token-of-acme
+ * ```
+ *
+ * @module
+ */
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import * as Credentials from "./Credentials.ts"
+import { InvalidOption, type RefreshError } from "./CredentialsError.ts"
+import * as Heap from "./internal/heap.ts"
+import * as Timing from "./internal/timing.ts"
+import type { Provider } from "./Provider.ts"
+import type { Token } from "./Token.ts"
+
+/**
+ * Whose credentials, and what for: a name, or a record of all that makes a difference (tenant, subject, scope, audience).
+ *
+ * **Details** – two records are the same key if their members are: their order has no meaning, nor has the order of a list or what is in it twice. A member
+ * that is undefined is not there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Key = string | { readonly [member: string]: string | ReadonlyArray<string> | undefined }
+
+/**
+ * Credentials by key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CredentialsMap<in K extends Key> {
+  /** A token of this key's, fit for use now. */
+  readonly token: (key: K) => Effect.Effect<Token, InvalidOption | RefreshError>
+  /** Runs an effect with this key's credentials, which are not released meanwhile: `AuthenticatedHttpClient.withCredentials` takes them. */
+  readonly use: <A, E, R>(
+    key: K,
+    f: (credentials: Credentials.Credentials) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | InvalidOption, R>
+  /** This key's credentials, which are not released until the scope closes. */
+  readonly get: (key: K) => Effect.Effect<Credentials.Credentials, InvalidOption, Scope.Scope>
+  /** Releases this key's credentials as soon as nobody uses them, and whoever asks from now on gets others. What a store keeps is kept. */
+  readonly invalidate: (key: K) => Effect.Effect<void>
+  /** How many sets of credentials there are. */
+  readonly size: Effect.Effect<number>
+}
+
+/**
+ * How the credentials of a map are made and kept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<in K extends Key, out R> extends Credentials.Options {
+  /** The provider for a key. */
+  readonly lookup: (key: K) => Provider<R>
+  /**
+   * How many sets of credentials to keep: beyond that those are released that have not been used for longest. Those in use are never released, so there may be more for a
+   * while. Default: 10,000.
+   */
+  readonly capacity?: number | undefined
+  /** How long credentials that nobody uses are kept. Default: 1 hour. */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+  /**
+   * Whether tokens are obtained at once and renewed before they fall due, whether anybody asks or not, for as long as the credentials are kept: no request waits
+   * for a renewal. Default: false, they are renewed when somebody asks.
+   */
+  readonly scheduled?: boolean | undefined
+  /** How many scheduled renewals may run at a time. Default: 64. */
+  readonly concurrency?: number | undefined
+}
+
+/** One set of credentials. Times are of {@link make}'s own clock. */
+interface Entry {
+  readonly id: string
+  readonly scope: Scope.CloseableScope
+  readonly made: Deferred.Deferred<Credentials.Credentials, InvalidOption>
+  credentials: Credentials.Credentials | undefined
+  uses: number
+  usedAt: number
+  slot: Slot | undefined
+  isReleased: boolean
+}
+
+/** A place on the schedule: given up, it keeps nothing of what it was for until its time comes. */
+interface Slot {
+  readonly dueAt: number
+  entry: Entry | undefined
+}
+
+/** The same for keys that are the same, and for no others. Undefined for what is no key. */
+const identify = (key: Key): string | undefined => {
+  if (typeof key === "string") return key.startsWith("\0") ? `\0${JSON.stringify(key)}` : key
+  if (typeof key !== "object" || key === null) return undefined
+  const members = Object.entries(key)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, Array.isArray(value) ? [...new Set(value)].sort() : value] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+  return members.every(([, value]) => [value].flat().every((text) => typeof text === "string"))
+    ? `\0${JSON.stringify(members)}`
+    : undefined
+}
+
+const invalid = (option: string, expected: string) =>
+  new InvalidOption({ provider: "CredentialsMap", option, expected })
+
+/** Between two looks at what a renewal has left behind. A token that came otherwise may fall due before its time is up. */
+const shortest = Duration.millis(10)
+const longest = Duration.millis(10 * Timing.nap)
+
+const checked = <K extends Key, R>(options: Options<K, R>): Effect.Effect<number, InvalidOption> => {
+  for (const option of ["capacity", "concurrency"] as const) {
+    const value = options[option] ?? 1
+    if (!(value >= 1 && (value === Infinity || Number.isInteger(value)))) return invalid(option, "1 or more")
+  }
+  const idle = Option.map(Duration.decodeUnknown(options.idleTimeToLive ?? "1 hour"), Duration.toMillis)
+  return Option.isSome(idle) && idle.value > 0
+    ? Effect.succeed(idle.value)
+    : invalid("idleTimeToLive", 'more than no time, as "1 hour"')
+}
+
+/**
+ * A map of credentials, for as long as the scope. All of them share one schedule, and whoever asks for the same key the same flight.
+ *
+ * **Details** – an option that cannot work fails with `InvalidOption`; one of a key's provider does so whenever that key is asked for.
+ *
+ * **Gotchas** – whatever makes a difference has to be in the key: `lookup` sees nothing else. A refresh token that is not in a store is lost with its credentials when these are
+ * released; so for logins use `Provider.persisted`, with a key of their own each.
+ *
+ * @example
+ * ```ts
+ * import * as ClientCredentials from "effect-credentials/ClientCredentials"
+ * import * as CredentialsMap from "effect-credentials/CredentialsMap"
+ * import * as Testing from "effect-credentials/Testing"
+ * import { Effect } from "effect"
+ *
+ * const server = Testing.authorizationServer()
+ * const program = Effect.gen(function*() {
+ *   const tenants = yield* CredentialsMap.make({
+ *     lookup: ({ scope, tenant }: { tenant: string; scope: ReadonlyArray<string> }) =>
+ *       ClientCredentials.make({ tokenEndpoint: server.tokenEndpoint.url, clientId: tenant, clientSecret: "s3cret", scope })
+ *   })
+ *   console.log((yield* tenants.token({ tenant: "acme", scope: ["read"] })).scope)
+ * })
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(server.layer)))
+ * // [ 'read' ]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <const K extends Key, R = never>(
+  options: Options<K, R>
+): Effect.Effect<CredentialsMap<K>, InvalidOption, R | Scope.Scope> =>
+  Effect.gen(function* () {
+    const idleTimeToLive = yield* checked(options)
+    const { capacity = 10_000, concurrency = 64, lookup, scheduled = false } = options
+    const whole = yield* Effect.scope
+    // Credentials belong to the map: they must keep nothing of the caller who happened to come first.
+    const start = Runtime.runFork(yield* Effect.runtime<R>())
+
+    const entries = new Map<string, Entry>()
+    /** Those that nobody uses, the least recently used first. */
+    const unused = new Set<Entry>()
+    const due = Heap.make<Slot>(({ dueAt }) => dueAt)
+    let renewing = 0
+    let woken: Deferred.Deferred<void> | undefined
+
+    // A clock that never goes back, and sees all that either of the machine's clocks sees.
+    let time = 0
+    let looked = Timing.instant(yield* Effect.clock)
+    const look = (clock: Clock.Clock): number => {
+      const now = Timing.instant(clock)
+      time += Timing.elapsed(looked, now)
+      looked = now
+      return time
+    }
+    const wake = () => {
+      if (woken !== undefined) Deferred.unsafeDone(woken, Exit.void)
+      woken = undefined
+    }
+
+    /** In the background: a rotated refresh token that is on its way is given time to arrive. */
+    const close = ({ scope }: Entry): Effect.Effect<void> =>
+      Effect.sync(() => void start(Scope.close(scope, Exit.void)))
+
+    const release = (entry: Entry): Effect.Effect<void> => {
+      if (entries.get(entry.id) === entry) entries.delete(entry.id)
+      unused.delete(entry)
+      entry.isReleased = true
+      if (entry.slot !== undefined) entry.slot.entry = undefined
+      return entry.uses === 0 ? close(entry) : Effect.void
+    }
+
+    const plan = (entry: Entry, dueAt: number) => {
+      if (entry.isReleased) return
+      entry.slot = { dueAt, entry }
+      due.push(entry.slot)
+      wake()
+    }
+
+    /** Releases what there is too much of, and what has been idle for too long. */
+    const tidy = (now: number): Effect.Effect<void> => {
+      const tooMany: Array<Entry> = []
+      for (const entry of unused) {
+        if (entries.size - tooMany.length <= capacity && now - entry.usedAt < idleTimeToLive) break
+        tooMany.push(entry)
+      }
+      return tooMany.length === 0 ? Effect.void : Effect.forEach(tooMany, release, { discard: true })
+    }
+
+    const build = (key: K, entry: Entry): Effect.Effect<void, never, R> =>
+      Effect.suspend(() => Credentials.make(lookup(key), options)).pipe(
+        Effect.provideService(Scope.Scope, entry.scope),
+        Effect.exit,
+        Effect.flatMap((exit) => {
+          if (Exit.isSuccess(exit)) entry.credentials = exit.value
+          Deferred.unsafeDone(entry.made, exit)
+          if (Exit.isFailure(exit)) return release(entry)
+          if (scheduled) plan(entry, time)
+          return Effect.void
+        })
+      )
+
+    /** The entry of a key, in use until {@link leave}. */
+    const enter = (key: K): Effect.Effect<Entry, InvalidOption> =>
+      Effect.clockWith((clock) => {
+        const now = look(clock)
+        const id = identify(key)
+        if (id === undefined) return invalid("key", "text, or a record of texts and lists of texts")
+        const known = entries.get(id)
+        if (known !== undefined) {
+          known.uses++
+          unused.delete(known)
+          return Effect.succeed(known)
+        }
+        const entry: Entry = {
+          id,
+          // At once: nobody may come in between.
+          scope: Effect.runSync(Scope.fork(whole, ExecutionStrategy.sequential)),
+          made: Deferred.unsafeMake(FiberId.none),
+          credentials: undefined,
+          uses: 1,
+          usedAt: now,
+          slot: undefined,
+          isReleased: false
+        }
+        entries.set(id, entry)
+        if (entries.size === 1) wake()
+        start(build(key, entry), { immediate: true })
+        return Effect.as(tidy(now), entry)
+      })
+
+    const leave = (entry: Entry): Effect.Effect<void> =>
+      Effect.clockWith((clock) => {
+        entry.uses--
+        if (entry.uses > 0) return Effect.void
+        if (entry.isReleased) return close(entry)
+        entry.usedAt = look(clock)
+        unused.add(entry)
+        return entries.size > capacity ? tidy(entry.usedAt) : Effect.void
+      })
+
+    const credentialsOf = (entry: Entry): Effect.Effect<Credentials.Credentials, InvalidOption> =>
+      entry.credentials === undefined ? Deferred.await(entry.made) : Effect.succeed(entry.credentials)
+
+    const use: CredentialsMap<K>["use"] = (key, f) =>
+      Effect.acquireUseRelease(enter(key), (entry) => Effect.flatMap(credentialsOf(entry), f), leave)
+
+    const renew = (entry: Entry): Effect.Effect<void> =>
+      Effect.clockWith((clock) =>
+        Effect.map(entry.credentials!.maintain, (rest) => {
+          renewing--
+          plan(entry, look(clock) + Duration.toMillis(Duration.clamp(rest, { minimum: shortest, maximum: longest })))
+          // Also if it is not planned any more: there is a hand free.
+          wake()
+        })
+      )
+
+    /** Begins what is due, and says how long there is to sleep. */
+    const turn = Effect.clockWith((clock) => {
+      const now = look(clock)
+      const begun: Array<Entry> = []
+      while (renewing < concurrency && (due.peek()?.dueAt ?? Infinity) <= now) {
+        const { entry } = due.pop()!
+        if (entry === undefined) continue
+        renewing++
+        begun.push(entry)
+      }
+      // With all hands busy, the next one that is free wakes us.
+      const next = renewing < concurrency ? (due.peek()?.dueAt ?? Infinity) : Infinity
+      return Effect.forEach(begun, (entry) => Effect.forkIn(renew(entry), whole), { discard: true }).pipe(
+        Effect.zipRight(tidy(now)),
+        Effect.map(() =>
+          entries.size === 0 ? Duration.infinity : Duration.millis(Math.ceil(Math.min(next - now, Timing.nap)))
+        )
+      )
+    })
+    const schedule = Effect.suspend(() => {
+      const awake = (woken = Deferred.unsafeMake<void>(FiberId.none))
+      return Effect.flatMap(turn, (rest) =>
+        rest === Duration.infinity ? Deferred.await(awake) : Effect.raceFirst(Effect.sleep(rest), Deferred.await(awake))
+      )
+    })
+    yield* Effect.forkScoped(Effect.forever(schedule))
+
+    const map: CredentialsMap<K> & { readonly toJSON: () => unknown } = {
+      token: (key) => use(key, (credentials) => credentials.token),
+      use,
+      get: (key) => Effect.flatMap(Effect.acquireRelease(enter(key), leave), credentialsOf),
+      invalidate: (key) =>
+        Effect.suspend(() => {
+          const entry = entries.get(identify(key) ?? "")
+          return entry === undefined ? Effect.void : release(entry)
+        }),
+      size: Effect.sync(() => entries.size),
+      toJSON: () => ({ _id: "effect-credentials/CredentialsMap", size: entries.size })
+    }
+    return map
+  })
