@@ -26,18 +26,17 @@
 import * as Config from "effect/Config"
 import type * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { InvalidOption, ProfilesError } from "./CredentialsError.ts"
-import * as Disk from "./internal/disk.ts"
 import * as Location from "./internal/location.ts"
 import * as Lock from "./internal/lock.ts"
 import * as Node from "./internal/node.ts"
 import * as PrivateFile from "./internal/privateFile.ts"
-import * as ProcessLock from "./internal/processLock.ts"
+import * as SharedFile from "./internal/sharedFile.ts"
 import * as Document from "./internal/profiles.ts"
 import * as Secret from "./internal/secret.ts"
 import * as Text from "./internal/text.ts"
@@ -338,53 +337,41 @@ const nowhere = (description: string): Place => ({
   change: () => failure("Unavailable", description)
 })
 
-const inFile = (directory: string, options: FileOptions): Effect.Effect<Place, string> =>
-  Effect.gen(function* () {
-    const disk = yield* Disk.disk
-    const lock = yield* Effect.mapError(ProcessLock.make(directory), ({ description }) => description)
-    const files = PrivateFile.make(disk, directory, options.permissions)
-    const lockTimeout = Duration.decode(options.lockTimeout ?? "10 seconds")
-    const read = Effect.map(
-      files.read(fileName),
-      Option.map(({ text }) => text)
-    )
-    return {
-      location: disk.within(directory, fileName),
-      read,
-      change: (f) => {
-        const changed = Effect.gen(function* () {
-          const before = yield* read
-          const after = yield* f(before)
-          if (Option.isNone(after)) return
-          if (new TextEncoder().encode(after.value).length > PrivateFile.longest) {
-            return yield* failure("Invalid", "this is too much: all profiles together may be a mebibyte")
-          }
-          yield* files.replace(fileName, after.value, (present) =>
-            Option.getOrUndefined(before) === Option.getOrUndefined(Option.map(present, ({ text }) => text))
-              ? Effect.void
-              : failure("Conflict", "somebody keeps changing it: nothing was overwritten, try again")
-          )
-        }).pipe(
-          // An editor knows no lock: what it saved meanwhile is read again.
-          Effect.retry({ times: 3, while: ({ reason }) => reason === "Conflict" }),
-          Effect.catchIf(
-            ({ reason }) => reason === "Corrupt",
-            ({ description }) =>
-              Effect.flatMap(files.setAside(fileName), (aside) =>
-                failure("Corrupt", `${description}; it was set aside as ${aside}, write again to start anew`)
-              )
-          ),
-          Effect.uninterruptible
-        )
-        return Effect.gen(function* () {
-          // Where there is nothing to remove no directory is made.
-          if (!(yield* files.exists) && Option.isNone(yield* f(Option.none()))) return
-          yield* files.ensure
-          yield* lock.withLock("profiles", lockTimeout)(changed)
-        })
-      }
+const inFile = (
+  directory: string,
+  { lockTimeout = "10 seconds", permissions }: FileOptions
+): Effect.Effect<Place, string> =>
+  Effect.map(SharedFile.make(directory, fileName, { permissions, lockTimeout }), (file) => ({
+    location: file.path,
+    read: file.read,
+    change: (f) => {
+      const changed = Effect.gen(function* () {
+        const before = yield* file.read
+        const after = yield* f(before)
+        if (Option.isNone(after)) return
+        if (new TextEncoder().encode(after.value).length > PrivateFile.longest) {
+          return yield* failure("Invalid", "this is too much: all profiles together may be a mebibyte")
+        }
+        yield* file.replace(before, after)
+      }).pipe(
+        // An editor knows no lock: what it saved meanwhile is read again.
+        Effect.retry({ times: 3, while: ({ reason }) => reason === "Conflict" }),
+        Effect.catchIf(
+          ({ reason }) => reason === "Corrupt",
+          ({ description }) =>
+            Effect.flatMap(file.setAside, (aside) =>
+              failure("Corrupt", `${description}; it was set aside as ${aside}, write again to start anew`)
+            )
+        ),
+        Effect.uninterruptible
+      )
+      return Effect.gen(function* () {
+        // Where there is nothing to remove no directory is made.
+        if (!(yield* file.hasDirectory) && Option.isNone(yield* f(Option.none()))) return
+        yield* file.locked(changed)
+      })
     }
-  })
+  }))
 
 /**
  * Makes every `fromConfig` and `layerConfig` below look in what is given explicitly, then in the environment, then in a profile. The first that has

@@ -26,6 +26,7 @@ import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
+import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -637,6 +638,42 @@ export const verified: {
     acquire: (need) =>
       self.acquire(need).pipe(IdToken.verifying(verifier, { provider: self.name, previous: need.previous })),
     check: Effect.zipRight(self.check, verifier.check(self.name))
+  })
+)
+
+/**
+ * Gives a provider what it needs of its context: a store, say, that no other provider is to use.
+ *
+ * @example
+ * ```ts
+ * import * as Provider from "effect-credentials/Provider"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import * as TokenStore from "effect-credentials/TokenStore"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* Layer.build(TokenStore.layerMemory())
+ *   const provider = StaticToken.make({ token: "s3cret" }).pipe(Provider.persisted("me"), Provider.provide(store))
+ *   console.log(provider.name)
+ * })
+ * Effect.runSync(Effect.scoped(program))
+ * // StaticToken
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const provide: {
+  <R2>(context: Context.Context<R2>): <R>(self: Provider<R>) => Provider<Exclude<R, R2>>
+  <R, R2>(self: Provider<R>, context: Context.Context<R2>): Provider<Exclude<R, R2>>
+} = dual(2, <R, R2>(self: Provider<R>, context: Context.Context<R2>): Provider<Exclude<R, R2>> =>
+  make<Exclude<R, R2>>({
+    ...self,
+    acquire: (need) => Effect.provide(self.acquire(need), context),
+    revoke: (held) => Effect.provide(self.revoke(held), context),
+    forget: Effect.provide(self.forget, context),
+    updates: self.updates === Stream.empty ? Stream.empty : Stream.provideSomeContext(self.updates, context),
+    check: Effect.provide(self.check, context)
   })
 )
 

@@ -67,6 +67,7 @@ const revealing: Readonly<Record<string, string>> = {
   "protocol/TokenResponse.ts": "reads the key a token is bound to",
   "providers/ApiKey.ts": "puts keys in headers",
   "providers/RefreshToken.ts": "refuses a blank one",
+  "vendors/Cortex.ts": "reads and writes the profiles of another program",
   "vendors/Pilot.ts": "puts the API key where the server looks for it"
 }
 
