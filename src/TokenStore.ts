@@ -34,7 +34,7 @@ import * as Stream from "effect/Stream"
 import { TokenStoreError } from "./CredentialsError.ts"
 import * as Disk from "./internal/disk.ts"
 import * as Encryption from "./internal/encryption.ts"
-import * as FileStore from "./internal/fileStore.ts"
+import * as TextStore from "./internal/textStore.ts"
 import * as Form from "./internal/form.ts"
 import * as Location from "./internal/location.ts"
 import * as Lock from "./internal/lock.ts"
@@ -165,8 +165,8 @@ const files = <E, R>(
       const place = Location.directory(Location.state, options.directory, Node.platform(), Node.environment())
       const directory = yield* Effect.mapError(place, unopened)
       const files = PrivateFile.make(yield* Effect.mapError(Disk.disk, unopened), directory, options.permissions)
-      return yield* FileStore.make({
-        files,
+      return yield* TextStore.make({
+        texts: files,
         form: yield* form(files),
         lock: ProcessLock.make(directory),
         lockTimeout: Duration.decode(options.lockTimeout ?? "35 seconds"),
@@ -255,6 +255,6 @@ export const layerEncryptedFile = <E = never, R = never>(
     Effect.gen(function* () {
       const key = Effect.isEffect(options.key) ? yield* options.key : options.key
       const seal = yield* Effect.mapError(Encryption.make(key), unopened)
-      return Form.sealed(tokens, seal, FileStore.someOf(files))
+      return Form.sealed(tokens, seal, TextStore.someOf(files))
     })
   )

@@ -21,7 +21,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ],
   ["Provider.ts", "Chain.ts"],
   ["Credentials.ts"],
-  ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts"],
+  ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts", "Redis.ts"],
   ["Testing.ts", "CredentialsMap.ts", "vendors/*"],
   ["index.ts"]
 ]
@@ -51,6 +51,7 @@ const revealing: Readonly<Record<string, string>> = {
   "DPoP.ts": "imports the key, and hashes the access token",
   "IdToken.ts": "hands the token to the verification, and hashes the access token",
   "Jwt.ts": "reads the claims",
+  "Redis.ts": "hands the address to the client",
   "Sources.ts": "offers settings as a ConfigProvider, which knows texts only",
   "WorkloadIdentity.ts": "puts a secret in a header, and finds it in an answer",
   "internal/encryption.ts": "imports the key that files are encrypted with, or derives it",
@@ -81,6 +82,11 @@ const onPlatform: ReadonlyArray<string> = [
   "providers/Command.ts",
   "vendors/Cognite.ts"
 ]
+
+/** Packages that only who uses a module needs to install. */
+const optional: Readonly<Record<string, string>> = {
+  "Redis.ts": "ioredis"
+}
 
 const bannedWords = /manager|helper|handler|service|utils?\b|(^|[^a-z])impl(?![a-z])/i
 
@@ -175,9 +181,15 @@ describe("floors", () => {
 })
 
 describe("what sources may touch", () => {
-  it.each(files)("$file imports modules of Effect, never a barrel", ({ packages }) => {
+  it.each(files)("$file imports modules of Effect, never a barrel", ({ file, packages }) => {
     const allowed = /^(effect\/[A-Z]\w*|@effect\/platform\/[A-Z]\w*|jose(\/.+)?)$/
-    expect(packages.filter((name) => !allowed.test(name))).toEqual([])
+    expect(packages.filter((name) => !allowed.test(name) && optional[file] !== name)).toEqual([])
+  })
+
+  it.each(Object.entries(optional))("%s loads %s when it is needed, and nothing else does", (file, name) => {
+    const { code } = files.find((one) => one.file === file)!
+    expect(code).not.toMatch(new RegExp(`from "${name}"`))
+    expect(files.filter(({ packages }) => packages.includes(name)).map(({ file }) => file)).toEqual([file])
   })
 
   it.each(files)("$file names nothing of Node", ({ code, imports }) => {

@@ -34,6 +34,20 @@ interface Gate {
 
 const current: FiberRef.FiberRef<Gate | undefined> = FiberRef.unsafeMake<Gate | undefined>(undefined)
 
+/** What is asked in the moment before something is sent. */
+const condition: FiberRef.FiberRef<Effect.Effect<boolean> | undefined> = FiberRef.unsafeMake<
+  Effect.Effect<boolean> | undefined
+>(undefined)
+
+/** An effect that sends something only if this is true in that moment; it is interrupted otherwise. */
+export const onlyIf = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  isTrue: Effect.Effect<boolean>
+): Effect.Effect<A, E, R> =>
+  Effect.locallyWith(effect, condition, (outer) =>
+    outer === undefined ? isTrue : Effect.if(outer, { onTrue: () => isTrue, onFalse: () => Effect.succeed(false) })
+  )
+
 const chain = (gate: Gate | undefined): ReadonlyArray<Gate> => {
   const gates: Array<Gate> = []
   for (let next = gate; next !== undefined; next = next.outer) gates.push(next)
@@ -57,6 +71,11 @@ const leave = (gates: ReadonlyArray<Gate>) => {
  * an interruption before it is kept.
  */
 export const spending = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  FiberRef.getWith(condition, (isTrue) =>
+    isTrue === undefined ? now(effect) : Effect.flatMap(isTrue, (isTrue) => (isTrue ? now(effect) : Effect.interrupt))
+  )
+
+const now = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   FiberRef.getWith(current, (gate) => {
     const gates = chain(gate)
     return Effect.acquireUseRelease(

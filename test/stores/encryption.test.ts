@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Encryption from "../../src/internal/encryption.ts"
-import * as FileStore from "../../src/internal/fileStore.ts"
+import * as TextStore from "../../src/internal/textStore.ts"
 import * as TokenStore from "../../src/TokenStore.ts"
 import { contents, temporary } from "../support/directories.ts"
 import { root, sources } from "../tools/modules.ts"
@@ -33,7 +33,7 @@ const reasonOf = <A, E extends { readonly reason: unknown }>(effect: Effect.Effe
   Effect.map(Effect.either(effect), (result) => (Either.isLeft(result) ? result.left.reason : "none"))
 
 const fileOf = (directory: string, key: string) =>
-  Effect.map(FileStore.nameOf(key), (name) => path.join(directory, name))
+  Effect.map(TextStore.nameOf(key), (name) => path.join(directory, name))
 
 const flipped = (text: string, at: number): string => {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

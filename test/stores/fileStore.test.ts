@@ -14,7 +14,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { TokenStoreError } from "../../src/CredentialsError.ts"
 import * as Disk from "../../src/internal/disk.ts"
-import * as FileStore from "../../src/internal/fileStore.ts"
+import * as TextStore from "../../src/internal/textStore.ts"
 import * as Form from "../../src/internal/form.ts"
 import * as PrivateFile from "../../src/internal/privateFile.ts"
 import * as ProcessLock from "../../src/internal/processLock.ts"
@@ -36,15 +36,15 @@ const open = (options: TokenStore.FileOptions) =>
 
 /** A store on a disk of the test's own. */
 const openOn = (disk: Disk.Disk, directory: string) =>
-  FileStore.make({
-    files: PrivateFile.make(disk, directory),
+  TextStore.make({
+    texts: PrivateFile.make(disk, directory),
     form: Form.plain(tokens),
     lock: ProcessLock.make(directory),
     lockTimeout: Duration.seconds(5),
     error: (operation, key, failure) => new TokenStoreError({ operation, key, ...reasonAndText(failure) })
   })
 
-const reasonAndText = ({ description, reason }: FileStore.Failure) => ({ description, reason })
+const reasonAndText = ({ description, reason }: TextStore.Failure) => ({ description, reason })
 
 const put = (store: Pick<TokenStore.TokenStore, "transaction">, key: string, n: number) =>
   store.transaction(key, () => Effect.succeedSome(numbered(n)))
@@ -59,7 +59,7 @@ const failure = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 const fileOf = (directory: string, key: string) =>
-  Effect.map(FileStore.nameOf(key), (name) => path.join(directory, name))
+  Effect.map(TextStore.nameOf(key), (name) => path.join(directory, name))
 
 describe("a file store", () => {
   it.scopedLive("makes nothing before something is stored, and what it makes is private (S165)", () =>
@@ -79,7 +79,7 @@ describe("a file store", () => {
   it.scopedLive("keeps one file per key, whose name says nothing and is another one on every system (S178)", () =>
     Effect.gen(function* () {
       const { directory, parent } = yield* setup
-      const names = yield* Effect.forEach(oddKeys, FileStore.nameOf)
+      const names = yield* Effect.forEach(oddKeys, TextStore.nameOf)
       assert.strictEqual(new Set(names.map((name) => name.toLowerCase())).size, oddKeys.length)
       for (const name of names) assert.match(name, /^[0-9a-f]{32}\.token$/)
       const store = yield* open({ directory })
@@ -358,19 +358,19 @@ describe("a file store, whatever fails at whatever moment", () => {
     "first token": {
       before: null,
       after: 2,
-      run: (store: FileStore.FileStore<Token.Token, TokenStoreError>) => put(store, "me", 2)
+      run: (store: TextStore.TextStore<Token.Token, TokenStoreError>) => put(store, "me", 2)
     },
     "next token": {
       before: 1,
       after: 2,
-      run: (store: FileStore.FileStore<Token.Token, TokenStoreError>) => put(store, "me", 2)
+      run: (store: TextStore.TextStore<Token.Token, TokenStoreError>) => put(store, "me", 2)
     },
     removal: {
       before: 1,
       after: null,
-      run: (store: FileStore.FileStore<Token.Token, TokenStoreError>) => store.remove("me")
+      run: (store: TextStore.TextStore<Token.Token, TokenStoreError>) => store.remove("me")
     },
-    reading: { before: 1, after: 1, run: (store: FileStore.FileStore<Token.Token, TokenStoreError>) => store.get("me") }
+    reading: { before: 1, after: 1, run: (store: TextStore.TextStore<Token.Token, TokenStoreError>) => store.get("me") }
   }
   for (const [what, { after, before, run }] of Object.entries(operations)) {
     for (const fault of faults) {

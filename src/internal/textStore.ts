@@ -1,5 +1,5 @@
 /**
- * A store of one file per key, shared by the processes of one user: whoever writes holds the key's lock, in this process and among all.
+ * A store of one text per key, in files or whatever else keeps texts: whoever writes holds the key's lock, and writes in the place of what he has read.
  *
  * @module
  */
@@ -14,28 +14,62 @@ import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Form } from "./form.ts"
-import type { PrivateFiles } from "./privateFile.ts"
-import type { LockError, ProcessLock } from "./processLock.ts"
 import * as Record from "./record.ts"
 
-/** Why the store could not do what it was asked. Never what is in a file. */
+/** Why the store could not do what it was asked. Never what is in a text. */
 export interface Failure {
   readonly reason: "Corrupt" | "Permissions" | "LockTimeout" | "Conflict" | "Unavailable" | "NewerVersion"
   readonly description: string
 }
 
+/** Where texts lie under names, each always whole. Nothing can be interrupted half-way. */
+export interface Texts {
+  /** Makes the place, unless it is there. */
+  readonly ensure: Effect.Effect<void, Failure>
+  /** Whether the place is there. */
+  readonly exists: Effect.Effect<boolean, Failure>
+  /** What lies under a name. */
+  readonly read: (
+    name: string
+  ) => Effect.Effect<Option.Option<{ readonly text: string; readonly stamp: string }>, Failure>
+  /** Another one whenever somebody else's text is there. */
+  readonly stamp: (name: string) => Effect.Effect<Option.Option<string>, Failure>
+  /** Puts a text there. `check` sees what is there in the last moment, and fails to keep it. */
+  readonly replace: (
+    name: string,
+    text: string,
+    check: (present: Option.Option<{ readonly text: string }>) => Effect.Effect<void, Failure>
+  ) => Effect.Effect<unknown, Failure>
+  /** Gives a text that is no good another name, to be looked at. Returns that name. */
+  readonly setAside: (name: string) => Effect.Effect<string, Failure>
+  /** Removes a text and what was set aside of it. Nothing there is fine. */
+  readonly remove: (name: string) => Effect.Effect<unknown, Failure>
+  /** All names. */
+  readonly names: Effect.Effect<ReadonlyArray<string>, Failure>
+  /** The names of texts that something happened to, as far as somebody tells; undefined: some text. */
+  readonly changes: Stream.Stream<string | undefined, Failure>
+}
+
+/** One at a time under a name, among all who share the texts; those of this process in the order they came. */
+export interface TextLock {
+  readonly withLock: (
+    name: string,
+    timeLimit: Duration.Duration
+  ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Failure, R>
+}
+
 export type Operation = "get" | "remove" | "list" | "transaction"
 
 export interface Options<A, E> {
-  readonly files: PrivateFiles
+  readonly texts: Texts
   readonly form: Form<A>
   /** Made when it is needed first, and when the directory is there. */
-  readonly lock: Effect.Effect<ProcessLock, LockError>
+  readonly lock: Effect.Effect<TextLock, Failure>
   readonly lockTimeout: Duration.Duration
   readonly error: (operation: Operation, key: string, failure: Failure) => E
 }
 
-export interface FileStore<A, E> {
+export interface TextStore<A, E> {
   readonly get: (key: string) => Effect.Effect<Option.Option<A>, E>
   readonly remove: (key: string) => Effect.Effect<void, E>
   readonly list: Effect.Effect<ReadonlyArray<string>, E>
@@ -46,13 +80,13 @@ export interface FileStore<A, E> {
   readonly changes: (key: string) => Stream.Stream<A>
 }
 
-/** How often files are looked at where nobody says that they have changed. */
+/** How often texts are looked at where nobody says that they have changed. */
 const lookEvery = "5 seconds"
 
 const isRecord = (name: string): boolean => /^[0-9a-f]{32}\.token$/.test(name)
 
 /**
- * The name of a key's file: the same on every system, in no directory but its own, and telling nobody what the key is. JSON tells half surrogates
+ * The name of a key's text: good for a file on every system, in no directory but its own, and telling nobody what the key is. JSON tells half surrogates
  * apart, which UTF-8 does not.
  */
 export const nameOf = (key: string): Effect.Effect<string> =>
@@ -61,9 +95,9 @@ export const nameOf = (key: string): Effect.Effect<string> =>
     (hash) => `${Encoding.encodeHex(new Uint8Array(hash, 0, 16))}.token`
   )
 
-/** What a few of the files hold, whichever. */
-export const someOf = (files: PrivateFiles): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.flatMap(files.names, (names) => Effect.forEach(names.filter(isRecord).slice(0, 3), files.read)).pipe(
+/** What a few of the texts hold, whichever. */
+export const someOf = (texts: Texts): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.flatMap(texts.names, (names) => Effect.forEach(names.filter(isRecord).slice(0, 3), texts.read)).pipe(
     Effect.map((read) => read.flatMap(Option.match({ onNone: () => [], onSome: ({ text }) => [text] }))),
     Effect.orElseSucceed(() => [])
   )
@@ -78,15 +112,15 @@ const conflict: Failure = {
   description: "somebody else wrote without the lock meanwhile; nothing was overwritten, try again"
 }
 
-export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E>, never, Scope.Scope> =>
+export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { error, files, form, lockTimeout } = options
-    /** The files that somebody may want to look at: by name, or any. */
+    const { error, texts, form, lockTimeout } = options
+    /** The texts that somebody may want to look at: by name, or any. */
     const touched = yield* PubSub.sliding<string | undefined>(256)
     const touch = (name: string | undefined) => PubSub.publish(touched, name)
 
-    let made: ProcessLock | undefined
-    const lock: Effect.Effect<ProcessLock, Failure> = Effect.suspend(() =>
+    let made: TextLock | undefined
+    const lock: Effect.Effect<TextLock, Failure> = Effect.suspend(() =>
       made !== undefined ? Effect.succeed(made) : Effect.map(options.lock, (lock) => (made ??= lock))
     )
 
@@ -94,13 +128,13 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E
     const locked =
       (name: string) =>
       <B, E2, R>(effect: Effect.Effect<B, E2, R>): Effect.Effect<Either.Either<B, E2>, Failure, R> =>
-        Effect.flatMap(Effect.zipRight(files.ensure, lock), (lock) =>
+        Effect.flatMap(Effect.zipRight(texts.ensure, lock), (lock) =>
           lock.withLock(name, lockTimeout)(Effect.either(effect))
         )
 
     const read = (key: string, name: string): Effect.Effect<Option.Option<Read<A>>, Failure> =>
       Effect.flatMap(
-        files.read(name),
+        texts.read(name),
         Option.match({
           onNone: () => Effect.succeedNone,
           onSome: ({ text }) => Effect.asSome(Effect.map(form.decode(text, key), (stored) => ({ text, stored })))
@@ -113,10 +147,10 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E
         read(key, name),
         ({ reason }) => reason === "Corrupt",
         ({ description }) =>
-          Effect.flatMap(files.setAside(name), (aside): Effect.Effect<never, Failure> =>
+          Effect.flatMap(texts.setAside(name), (aside): Effect.Effect<never, Failure> =>
             Effect.fail({
               reason: "Corrupt",
-              description: `${description}; the file was set aside as ${aside}, nothing is stored now: log in again`
+              description: `${description}; it was set aside as ${aside}, nothing is stored now: log in again`
             })
           )
       )
@@ -133,26 +167,26 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E
       ).pipe(Effect.map(tokenOf))
 
     const remove = (key: string): Effect.Effect<void, Failure> =>
-      Effect.flatMap(Effect.all([nameOf(key), files.exists]), ([name, exists]) =>
+      Effect.flatMap(Effect.all([nameOf(key), texts.exists]), ([name, exists]) =>
         exists
           ? Effect.flatMap(
-              locked(name)(Effect.uninterruptible(Effect.zipRight(files.remove(name), touch(name)))),
+              locked(name)(Effect.uninterruptible(Effect.zipRight(texts.remove(name), touch(name)))),
               identity
             )
           : Effect.void
       )
 
-    const list: Effect.Effect<ReadonlyArray<string>, Failure> = Effect.flatMap(files.names, (names) =>
+    const list: Effect.Effect<ReadonlyArray<string>, Failure> = Effect.flatMap(texts.names, (names) =>
       Effect.forEach(
         names.filter(isRecord),
         (name) =>
           Effect.gen(function* () {
-            const snapshot = yield* files.read(name)
+            const snapshot = yield* texts.read(name)
             if (Option.isNone(snapshot)) return []
             const { key } = yield* form.decode(snapshot.value.text)
             return (yield* nameOf(key)) === name ? [key] : []
           }).pipe(
-            // One file that is no good hides none of the others.
+            // One text that is no good hides none of the others.
             Effect.catchIf(
               ({ reason }) => reason === "Corrupt" || reason === "NewerVersion",
               () => Effect.succeed([])
@@ -176,8 +210,8 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E
             : Effect.fail(conflict)
         if (Option.isNone(after)) {
           if (Option.isNone(before)) return
-          yield* Effect.flatMap(files.read(name), check)
-          yield* files.remove(name)
+          yield* Effect.flatMap(texts.read(name), check)
+          yield* texts.remove(name)
         } else {
           const token = after.value
           if (Option.exists(before, ({ stored }) => stored.token === token || form.isSame(stored.token, token))) return
@@ -187,12 +221,12 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E
             revision: Option.match(before, { onNone: () => 1, onSome: ({ stored }) => Record.next(stored.revision) }),
             rest: Option.match(before, { onNone: () => ({}), onSome: ({ stored }) => stored.rest })
           })
-          yield* files.replace(name, text, check)
+          yield* texts.replace(name, text, check)
         }
         yield* touch(name)
       })
 
-    const transaction: FileStore<A, E>["transaction"] = <E2, R>(
+    const transaction: TextStore<A, E>["transaction"] = <E2, R>(
       key: string,
       f: (stored: Option.Option<A>) => Effect.Effect<Option.Option<A>, E2, R>
     ) => {
@@ -210,7 +244,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E
     const watch = yield* RcRef.make({
       acquire: Effect.zipRight(
         Effect.forkScoped(
-          Stream.runForEach(files.changes, touch).pipe(
+          Stream.runForEach(texts.changes, touch).pipe(
             Effect.ignore,
             Effect.zipRight(Effect.sleep(lookEvery)),
             Effect.forever
@@ -228,11 +262,11 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<FileStore<A, E
           yield* RcRef.get(watch)
           let stamp = Option.none<string>()
           let text = Option.none<string>()
-          /** The token, if it is another one than before. A file that cannot be read is looked at again later. */
+          /** The token, if it is another one than before. A text that cannot be read is looked at again later. */
           const look: Effect.Effect<Option.Option<A>> = Effect.gen(function* () {
-            const now = yield* files.stamp(name)
+            const now = yield* texts.stamp(name)
             if (Option.getOrUndefined(now) === Option.getOrUndefined(stamp)) return Option.none<A>()
-            const snapshot = yield* files.read(name)
+            const snapshot = yield* texts.read(name)
             const known = text
             stamp = Option.map(snapshot, ({ stamp }) => stamp)
             text = Option.map(snapshot, ({ text }) => text)
