@@ -23,6 +23,7 @@
  *
  * @module
  */
+import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -36,6 +37,7 @@ import * as Disk from "./internal/disk.ts"
 import * as Encryption from "./internal/encryption.ts"
 import * as TextStore from "./internal/textStore.ts"
 import * as Form from "./internal/form.ts"
+import * as KeyValueTexts from "./internal/keyValueTexts.ts"
 import * as Location from "./internal/location.ts"
 import * as Lock from "./internal/lock.ts"
 import * as Node from "./internal/node.ts"
@@ -256,5 +258,49 @@ export const layerEncryptedFile = <E = never, R = never>(
       const key = Effect.isEffect(options.key) ? yield* options.key : options.key
       const seal = yield* Effect.mapError(Encryption.make(key), unopened)
       return Form.sealed(tokens, seal, TextStore.someOf(files))
+    })
+  )
+
+/**
+ * A store in any `KeyValueStore` of the platform: the browser's local storage, or what a program has already.
+ *
+ * **Details** – its keys begin with `effect-credentials.` and are good for every store. What cannot be read as a token is set aside, as by {@link layerFile}.
+ *
+ * **Gotchas** – a key-value store has no locks: the programs, tabs or machines that share one do not take turns, and may spend a refresh token twice. Within one
+ * program they do, if they use the same `KeyValueStore`. Tokens lie there in the clear, as safe as the store is: `KeyValueStore.layerFileSystem` makes files that
+ * everybody can read.
+ *
+ * @example
+ * ```ts
+ * import * as TokenStore from "effect-credentials/TokenStore"
+ * import { KeyValueStore } from "@effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * const StoreLive = Layer.provide(TokenStore.layerKeyValueStore(), KeyValueStore.layerMemory)
+ * const program = Effect.flatMap(TokenStore.TokenStore, (store) => store.list)
+ * Effect.runPromise(program.pipe(Effect.provide(StoreLive))).then((keys) => console.log(keys))
+ * // []
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerKeyValueStore = (
+  options: {
+    /** How long to wait for another in this program who is renewing the same token. Default: 35 seconds. */
+    readonly lockTimeout?: Duration.DurationInput | undefined
+  } = {}
+): Layer.Layer<TokenStore, never, KeyValueStore.KeyValueStore> =>
+  Layer.scoped(
+    TokenStore,
+    Effect.flatMap(KeyValueStore.KeyValueStore, (store) => {
+      const { lock, texts } = KeyValueTexts.make(store)
+      return TextStore.make({
+        texts,
+        form: Form.plain(tokens),
+        lock: Effect.succeed(lock),
+        lockTimeout: Duration.decode(options.lockTimeout ?? "35 seconds"),
+        error: (operation, key, { description, reason }) => new TokenStoreError({ operation, key, reason, description })
+      })
     })
   )

@@ -76,6 +76,7 @@ const revealing: Readonly<Record<string, string>> = {
 const onPlatform: ReadonlyArray<string> = [
   "AuthenticatedHttpClient.ts",
   "Testing.ts",
+  "TokenStore.ts",
   "WorkloadIdentity.ts",
   "internal/http.ts",
   "internal/memoryResponse.ts",
