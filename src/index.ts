@@ -1,7 +1,7 @@
 /**
  * Access tokens that stay fresh, on every request: OAuth 2.0 credentials for Effect.
  *
- * Everything but what is for tests (`effect-credentials/Testing`). Each module also has a path of its own, for a smaller graph.
+ * Everything but what is for tests (`effect-credentials/Testing`), for code without Effect (`effect-credentials/Fetch`) and for one system each. Each module also has a path of its own, for a smaller graph.
  *
  * @example
  * ```ts

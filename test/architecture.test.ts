@@ -22,7 +22,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Provider.ts", "Chain.ts"],
   ["Credentials.ts"],
   ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts", "Redis.ts"],
-  ["Testing.ts", "CredentialsMap.ts", "vendors/*"],
+  ["Testing.ts", "CredentialsMap.ts", "Fetch.ts", "vendors/*"],
   ["index.ts"]
 ]
 
@@ -49,6 +49,7 @@ const revealing: Readonly<Record<string, string>> = {
   "Authorization.ts": "builds the header",
   "ClientAuthentication.ts": "signs with it, or refuses one that cannot be sent",
   "DPoP.ts": "imports the key, and hashes the access token",
+  "Fetch.ts": "hands the token to code that does not speak Effect",
   "IdToken.ts": "hands the token to the verification, and hashes the access token",
   "Jwt.ts": "reads the claims",
   "Redis.ts": "hands the address to the client",
@@ -75,6 +76,7 @@ const revealing: Readonly<Record<string, string>> = {
 /** The files that run code of @effect/platform: in Effect 4 it moves into effect, and then only these change. */
 const onPlatform: ReadonlyArray<string> = [
   "AuthenticatedHttpClient.ts",
+  "Fetch.ts",
   "Testing.ts",
   "TokenStore.ts",
   "WorkloadIdentity.ts",

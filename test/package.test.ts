@@ -8,6 +8,7 @@ const denoJson = readJson("deno.json")
 
 /** Modules that the barrel leaves out: what most programs never load. */
 const ownSubpathOnly: ReadonlyArray<string> = [
+  "Fetch",
   "Redis",
   "Testing",
   ...publicModules().flatMap(({ file }) => (file.startsWith("vendors/") ? [file] : []))
