@@ -14,6 +14,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Live from "../examples/support/authorizationServer.ts"
+import { cluster } from "../examples/support/cluster.ts"
 import * as Credentials from "../src/Credentials.ts"
 import type { RefreshError } from "../src/CredentialsError.ts"
 import type * as Provider from "../src/Provider.ts"
@@ -23,12 +24,9 @@ import type { Token } from "../src/Token.ts"
 import * as WorkloadIdentity from "../src/WorkloadIdentity.ts"
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 })
-const ec = generateKeyPairSync("ec", { namedCurve: "P-256" })
-const publicJwk = (key: KeyObject, more?: object) => ({ ...key.export({ format: "jwk" }), ...more })
 const pem = (key: KeyObject) => key.export({ type: "pkcs8", format: "pem" }).toString()
 
 const robot = "robot@project.iam.gserviceaccount.com"
-const cluster = "https://cluster.example.com"
 const billing = "https://billing.example.com"
 const stock = "https://stock.example.com"
 
@@ -53,8 +51,8 @@ const Shared = Layer.mergeAll(
       ],
       assertions: {
         issuers: {
-          [robot]: [publicJwk(rsa.publicKey, { kid: "2024" })],
-          [cluster]: [publicJwk(ec.publicKey)]
+          [robot]: [{ ...rsa.publicKey.export({ format: "jwk" }), kid: "2024" }],
+          [cluster.issuer]: [cluster.publicKey]
         },
         targets: [billing, stock]
       }
@@ -82,18 +80,8 @@ const refusal = <A, R>(effect: Effect.Effect<A, RefreshError, R>) =>
 /** A token as a cluster projects it into a workload. */
 const projected = (
   server: Live.AuthorizationServer,
-  claims: { subject?: string; audience?: string; expiresIn?: string } = {}
-) =>
-  Effect.promise(() =>
-    new SignJWT()
-      .setProtectedHeader({ alg: "ES256" })
-      .setIssuer(cluster)
-      .setSubject(claims.subject ?? "system:serviceaccount:shop:checkout")
-      .setAudience(claims.audience ?? server.issuer)
-      .setIssuedAt()
-      .setExpirationTime(claims.expiresIn ?? "10 minutes")
-      .sign(ec.privateKey)
-  )
+  { audience = server.issuer, ...claims }: { subject?: string; audience?: string; expiresIn?: string } = {}
+) => cluster.project(audience, claims)
 
 layer(Shared, { excludeTestServices: true })("a signed assertion (RFC 7523)", (it) => {
   it.effect("is traded for a token of its subject, a fresh one every time", () =>

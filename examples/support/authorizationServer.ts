@@ -16,8 +16,8 @@ const { addAssertionGrants, jwtBearer, tokenExchange } = await import("./asserti
 
 /** How the server behaves. */
 export interface Options {
-  /** The clients, as metadata of OpenID Connect Dynamic Client Registration 1.0 §2. */
-  readonly clients: ReadonlyArray<Readonly<Record<string, unknown>>>
+  /** The clients, as metadata of OpenID Connect Dynamic Client Registration 1.0 §2. Default: none. */
+  readonly clients?: ReadonlyArray<Readonly<Record<string, unknown>>>
   /** How long an access token lives, in seconds. Default: 60. */
   readonly accessTokenSeconds?: number
   /** Whether a refresh token works only once. Default: true. */
@@ -29,6 +29,25 @@ export interface Options {
   /** Whom it believes when they sign assertions (RFC 7523) or trade tokens (RFC 8693). Default: nobody, it has neither grant. */
   readonly assertions?: AssertionOptions
 }
+
+/** A client that is a program of its own. */
+export const machine = (id: string, method: string) => ({
+  client_id: id,
+  token_endpoint_auth_method: method,
+  grant_types: ["client_credentials"],
+  redirect_uris: [],
+  response_types: []
+})
+
+/** A client without a secret, on people's own machines. */
+export const native = (id: string, grants: ReadonlyArray<string>) => ({
+  client_id: id,
+  application_type: "native",
+  token_endpoint_auth_method: "none",
+  grant_types: grants,
+  redirect_uris: ["http://127.0.0.1/callback"],
+  response_types: ["code"]
+})
 
 /** A running server. */
 export interface AuthorizationServer {
@@ -76,7 +95,8 @@ export const authorizationServer = (options: Options): Effect.Effect<Authorizati
         [await provider.ClientCredentials.find(accessToken), await provider.AccessToken.find(accessToken)].some(
           (known) => known !== undefined
         ),
-      about: (accessToken) => provider.AccessToken.find(accessToken),
+      about: async (accessToken) =>
+        (await provider.AccessToken.find(accessToken)) ?? (await provider.ClientCredentials.find(accessToken)),
       issueRefreshToken: async (clientId, scope) => {
         const client = await provider.Client.find(clientId)
         const grant = new provider.Grant({ accountId, clientId })
@@ -100,7 +120,7 @@ const anybody = {
 
 const create = (
   issuer: string,
-  { accessTokenSeconds = 60, assertions, clients, people = false, rotates = true }: Options
+  { accessTokenSeconds = 60, assertions, clients = [], people = false, rotates = true }: Options
 ) => {
   const provider = new Provider(issuer, {
     clients: assertions === undefined ? clients : [...clients, anybody],

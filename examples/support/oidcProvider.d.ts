@@ -28,7 +28,7 @@ declare module "oidc-provider" {
   export class Provider {
     constructor(issuer: string, configuration: object)
     readonly AccessToken: Model<AccessToken>
-    readonly ClientCredentials: Model
+    readonly ClientCredentials: Model<AccessToken>
     readonly Client: { find(clientId: string): Promise<object | undefined> }
     readonly Grant: new (fields: object) => { addOIDCScope(scope: string): void; save(): Promise<string> }
     readonly IdToken: new (
