@@ -1,6 +1,7 @@
 /** Two grants that oidc-provider does not have by itself, written from their specifications: JWT assertions (RFC 7523) and token exchange (RFC 8693). */
 import { createLocalJWKSet, decodeJwt, errors as Jose, type JWK, type JWTPayload, jwtVerify } from "jose"
 import { errors, type GrantContext, type Provider } from "oidc-provider"
+import { checkDpopReplay, validateDpop } from "oidc-provider/lib/helpers/grants.js"
 
 /** Whom the server believes, and what for. */
 export interface Options {
@@ -48,13 +49,17 @@ export const addAssertionGrants = (
   }
 
   /** An access token for somebody, as if they had allowed the client to have it. */
-  const issue = async ({ oidc: { client, params } }: GrantContext, accountId: string, more: object) => {
+  const issue = async (ctx: GrantContext, accountId: string, more: object) => {
+    const { client, params } = ctx.oidc
+    const proof = await validateDpop(provider, ctx)
+    await checkDpopReplay(provider, ctx, proof, client.clientId)
     const grant = new provider.Grant({ accountId, clientId: client.clientId })
     if (params.scope !== undefined) grant.addOIDCScope(params.scope)
     const grantId = await grant.save()
     const token = new provider.AccessToken({ accountId, client, gty: params.grant_type, grantId, scope: params.scope })
+    if (proof !== undefined) token.setThumbprint("jkt", proof.thumbprint)
     const accessToken = await Object.assign(token, more).save()
-    return { access_token: accessToken, token_type: "Bearer", expires_in: token.expiration, scope: params.scope }
+    return { access_token: accessToken, token_type: token.tokenType, expires_in: token.expiration, scope: params.scope }
   }
 
   provider.registerGrantType(

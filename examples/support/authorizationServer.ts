@@ -1,5 +1,6 @@
 /** A real, certified authorization server (oidc-provider) on this machine, for examples and tests. Everything it knows is in memory. */
 import { Effect, type Scope } from "effect"
+import { randomBytes } from "node:crypto"
 import type { AccessToken } from "oidc-provider"
 import type { Options as AssertionOptions } from "./assertionGrants.ts"
 import { listen } from "./listen.ts"
@@ -24,8 +25,12 @@ export interface Options {
   readonly rotates?: boolean
   /** Whether its metadata is only where RFC 8414 says, not where OpenID Connect Discovery does. Default: both. */
   readonly onlyOAuthMetadata?: boolean
-  /** Whether people can log in, under any name and with any password. Default: false. */
+  /** Whether people can log in, with this device or a second one, under any name and with any password. Default: false. */
   readonly people?: boolean
+  /** Whether every login has to be pushed first (RFC 9126). Default: false. */
+  readonly pushedOnly?: boolean
+  /** Whether tokens can be bound to keys (RFC 9449), where every proof needs a nonce. Default: false. */
+  readonly nonces?: boolean
   /** Whom it believes when they sign assertions (RFC 7523) or trade tokens (RFC 8693). Default: nobody, it has neither grant. */
   readonly assertions?: AssertionOptions
 }
@@ -120,7 +125,15 @@ const anybody = {
 
 const create = (
   issuer: string,
-  { accessTokenSeconds = 60, assertions, clients = [], people = false, rotates = true }: Options
+  {
+    accessTokenSeconds = 60,
+    assertions,
+    clients = [],
+    nonces = false,
+    people = false,
+    pushedOnly = false,
+    rotates = true
+  }: Options
 ) => {
   const provider = new Provider(issuer, {
     clients: assertions === undefined ? clients : [...clients, anybody],
@@ -128,7 +141,10 @@ const create = (
     findAccount: (_: unknown, sub: string) => ({ accountId: sub, claims: () => ({ sub }) }),
     features: {
       clientCredentials: { enabled: true },
+      deviceFlow: { enabled: people },
       devInteractions: { enabled: people },
+      dPoP: { enabled: nonces, ...(nonces ? { nonceSecret: randomBytes(32), requireNonce: () => true } : {}) },
+      pushedAuthorizationRequests: { enabled: pushedOnly, requirePushedAuthorizationRequests: pushedOnly },
       introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true, allowedPolicy: () => true }
     },
@@ -139,16 +155,26 @@ const create = (
       AccessToken: accessTokenSeconds,
       ClientCredentials: accessTokenSeconds,
       IdToken: accessTokenSeconds,
+      DeviceCode: 600,
       Grant: 3600,
       RefreshToken: 3600
     },
     // The server counts in whole seconds, which takes up to one off a token's life: APIs allow for that.
     clockTolerance: 1
-  }).on("server_error", (_, error) => console.error(`authorization server: ${error.stack}`))
+  })
+    .on("server_error", (_, error) => console.error(`authorization server: ${error.stack}`))
+    .use(pollingEverySecond)
   if (assertions !== undefined) {
     addAssertionGrants(provider, { ...assertions, audience: [issuer, `${issuer}/token`, `${issuer}/assertions`] })
   }
   return provider
+}
+
+/** Lets devices ask every second: there are no others that they could be in the way of (RFC 8628 §3.2). */
+export const pollingEverySecond = async (ctx: { body: unknown }, next: () => Promise<void>): Promise<void> => {
+  await next()
+  const { body } = ctx
+  if (typeof body === "object" && body !== null && "device_code" in body) Object.assign(body, { interval: 1 })
 }
 
 const signingAlgorithms = ["HS", "RS", "PS", "ES"]

@@ -1,7 +1,7 @@
 /** A real authorization server (oidc-provider) on this machine where people log in with a second device, and somebody who does. */
 import { Effect, type Scope } from "effect"
-// Keeps the server's advice for production off the screen: it comes first.
-import "./authorizationServer.ts"
+// Also keeps the server's advice for production off the screen: it comes first.
+import { pollingEverySecond } from "./authorizationServer.ts"
 import { listen } from "./listen.ts"
 
 const { Provider } = await import("oidc-provider")
@@ -44,7 +44,9 @@ export const deviceServer: Effect.Effect<DeviceServer, never, Scope.Scope> = Eff
       RefreshToken: 3600,
       Session: 600
     }
-  }).on("server_error", (_, error) => console.error(`authorization server: ${error.stack}`))
+  })
+    .on("server_error", (_, error) => console.error(`authorization server: ${error.stack}`))
+    .use(pollingEverySecond)
   const handle = provider.callback()
   return { issuer, clientId, accepts: async (token) => (await provider.AccessToken.find(token)) !== undefined }
 })

@@ -3,7 +3,12 @@ declare module "oidc-provider" {
   import type { IncomingMessage, ServerResponse } from "node:http"
 
   interface Model<Found = object> {
-    new (fields: object): { save(): Promise<string>; readonly expiration: number }
+    new (fields: object): {
+      save(): Promise<string>
+      setThumbprint(name: "jkt", value: string): void
+      readonly expiration: number
+      readonly tokenType: string
+    }
     /** The model that the value stands for; undefined if there is none, or if it has expired. */
     find(value: string): Promise<Found | undefined>
   }
@@ -42,7 +47,24 @@ declare module "oidc-provider" {
       parameters: ReadonlyArray<string>,
       severalTimes?: ReadonlyArray<string>
     ): void
+    use(around: (context: { body: unknown }, next: () => Promise<void>) => Promise<void>): this
     callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>
     on(event: "server_error", listener: (context: unknown, error: Error) => void): this
   }
+}
+
+declare module "oidc-provider/lib/helpers/grants.js" {
+  import type { GrantContext, Provider } from "oidc-provider"
+
+  interface Proof {
+    readonly thumbprint: string
+  }
+  /** The proof of possession in a request (RFC 9449), if there is one. */
+  export const validateDpop: (provider: Provider, context: GrantContext) => Promise<Proof | undefined>
+  export const checkDpopReplay: (
+    provider: Provider,
+    context: GrantContext,
+    proof: Proof | undefined,
+    clientId: string
+  ) => Promise<void>
 }
