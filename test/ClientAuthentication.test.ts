@@ -5,7 +5,11 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
 import { compactVerify, decodeProtectedHeader } from "jose"
+import { spawnSync } from "node:child_process"
 import * as crypto from "node:crypto"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
 import { inspect } from "node:util"
 import * as ClientAuthentication from "../src/ClientAuthentication.ts"
 import { RefreshError } from "../src/CredentialsError.ts"
@@ -213,6 +217,44 @@ describe("an assertion signed with a private key", () => {
     const { header } = await verify(form["client_assertion"]!, publicKey)
     expect(header.alg).toBe(algorithm)
   })
+
+  // RFC 8017 §8.1 and §8.2, by an implementation that shares nothing with ours.
+  it
+    .skipIf(spawnSync("openssl", ["version"]).status !== 0)
+    .each(keys.filter(([, algorithm]) => /^[RP]S/.test(algorithm)))(
+    "given as %s, with %s, is verified by openssl",
+    async (_, algorithm, key, publicKey) => {
+      const { form } = await Effect.runPromise(apply(ClientAuthentication.privateKeyJwt({ key, algorithm })))
+      const [header, claims, signature] = form["client_assertion"]!.split(".")
+      const directory = fs.mkdtempSync(path.join(os.tmpdir(), "openssl-"))
+      try {
+        const file = (name: string, content: string | Uint8Array) => {
+          fs.writeFileSync(path.join(directory, name), content)
+          return path.join(directory, name)
+        }
+        const bits = algorithm.slice(2)
+        const padding =
+          algorithm[0] === "P"
+            ? ["rsa_padding_mode:pss", `rsa_pss_saltlen:${Number(bits) / 8}`, `rsa_mgf1_md:sha${bits}`]
+            : ["rsa_padding_mode:pkcs1"]
+        const verified = (content: string) =>
+          spawnSync("openssl", [
+            "dgst",
+            `-sha${bits}`,
+            ...padding.flatMap((option) => ["-sigopt", option]),
+            "-verify",
+            file("key.pem", publicKey.export({ type: "spki", format: "pem" })),
+            "-signature",
+            file("signature", Buffer.from(signature!, "base64url")),
+            file("content", content)
+          ]).stdout.toString()
+        expect(verified(`${header}.${claims}`)).toBe("Verified OK\n")
+        expect(verified(`${header}.${claims}x`)).not.toContain("OK")
+      } finally {
+        fs.rmSync(directory, { recursive: true })
+      }
+    }
+  )
 
   it("given as a CryptoKey is verified by the server", async () => {
     const key = await cryptoKey(p256.privateKey, { name: "ECDSA", namedCurve: "P-256" })
