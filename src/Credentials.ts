@@ -55,6 +55,7 @@ import { InvalidOption, RefreshError, type RevocationError, type TokenStoreError
 import * as Spending from "./internal/spending.ts"
 import * as Timing from "./internal/timing.ts"
 import type { Backlog, Need, Provider, Unsaved } from "./Provider.ts"
+import * as Status from "./Status.ts"
 import * as Token from "./Token.ts"
 
 /**
@@ -128,6 +129,8 @@ export interface Credentials {
    * Running it again and again is the schedule: see {@link refreshes}.
    */
   readonly maintain: Effect.Effect<Duration.Duration>
+  /** How they stand: whose token is held, until when, what went wrong last, when it goes on. Asks nobody. See the module `Status`. */
+  readonly status: Effect.Effect<Status.Status>
 }
 
 /**
@@ -685,6 +688,26 @@ export const make = <R>(
       return running === undefined ? Effect.sync(next) : Effect.map(Effect.exit(Deferred.await(running.landing)), next)
     })
 
+    const statusAt = (now: Timing.Instant): Status.Status => {
+      const token = Option.map(Option.fromNullable(held), ({ token }) => token)
+      const left = held === undefined ? 0 : held.expiresIn - Timing.elapsed(held.since, now)
+      const rest = due(now)
+      return {
+        provider: provider.name,
+        at: at(now),
+        freshness: held === undefined ? "None" : !isUsable(now) ? "Expired" : left <= held.window ? "Stale" : "Fresh",
+        who: Option.flatMap(token, Status.who),
+        scope: Option.match(token, { onNone: () => [], onSome: ({ scope }) => scope }),
+        expiresAt: Option.flatMap(token, ({ expiresAt }) => expiresAt),
+        lastError: Option.map(Option.fromNullable(failure), (failure) => ({
+          at: at(failure.at),
+          error: failure.error
+        })),
+        isRenewing: flight !== undefined,
+        nextTry: rest < Timing.maxLifetime ? Option.some(DateTime.addDuration(at(now), rest)) : Option.none()
+      }
+    }
+
     /** Forgets here at once; whoever asks before the rest is done waits, or he would find elsewhere what is about to be forgotten. */
     const leave = <A, E>(
       rest: (restore: <B, F>(self: Effect.Effect<B, F>) => Effect.Effect<B, F>) => Effect.Effect<A, E>
@@ -800,6 +823,7 @@ export const make = <R>(
       revoke,
       forget,
       maintain,
+      status: Effect.clockWith((clock) => Effect.sync(() => statusAt(Timing.instant(clock)))),
       toJSON: () => ({ _id: "effect-credentials/Credentials", provider: provider.name })
     }
     return self

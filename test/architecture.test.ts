@@ -20,7 +20,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
     "WorkloadIdentity.ts"
   ],
   ["Provider.ts", "Chain.ts"],
-  ["Credentials.ts"],
+  ["Credentials.ts", "Status.ts"],
   ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts", "Redis.ts"],
   ["Testing.ts", "CredentialsMap.ts", "Fetch.ts", "vendors/*"],
   ["index.ts"]

@@ -62,7 +62,8 @@ export const fakeCredentials = (
     events: Stream.empty,
     revoke: Effect.void,
     forget: Effect.void,
-    maintain: Effect.succeed(Duration.infinity)
+    maintain: Effect.succeed(Duration.infinity),
+    status: Effect.die("nobody asks how these stand")
   }
   return self
 }
