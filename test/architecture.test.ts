@@ -82,7 +82,7 @@ const onPlatform: ReadonlyArray<string> = [
   "WorkloadIdentity.ts",
   "internal/http.ts",
   "internal/memoryResponse.ts",
-  "providers/Command.ts",
+  "internal/program.ts",
   "vendors/Cognite.ts"
 ]
 

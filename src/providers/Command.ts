@@ -21,27 +21,21 @@
  *
  * @module
  */
-import * as PlatformCommand from "@effect/platform/Command"
-import * as CommandExecutor from "@effect/platform/CommandExecutor"
-import type { PlatformError } from "@effect/platform/Error"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as DateTime from "effect/DateTime"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
+import * as Schedule from "effect/Schedule"
 import type { Authorization } from "../Authorization.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, RefreshError } from "../CredentialsError.ts"
 import * as Json from "../internal/json.ts"
-import * as Node from "../internal/node.ts"
 import { own } from "../internal/own.ts"
+import * as Program from "../internal/program.ts"
 import * as Text from "../internal/text.ts"
 import * as TokenResponse from "../protocol/TokenResponse.ts"
 import * as TokenShape from "../protocol/TokenShape.ts"
@@ -57,7 +51,10 @@ const name = "Command"
  * @since 0.1.0
  */
 export interface Options {
-  /** The program: a name that is looked for in `PATH`, or an absolute path. Scripts of Windows (`.cmd`, `.bat`) cannot be started without a shell: name the program they run. */
+  /**
+   * The program: a name that is looked for in `PATH`, or an absolute path. On Windows, scripts are named with their ending: `gcloud.cmd`. They are
+   * started by the shell there, and so take no argument that it would act upon: no quotes, no `%`.
+   */
   readonly command: string
   /**
    * Its arguments, each passed on as it is: no shell looks at them. Everybody on the machine can read them, so no secret belongs here. Default: none.
@@ -85,21 +82,6 @@ export interface Options {
   readonly authorization?: Authorization | undefined
 }
 
-/** No token is longer than this, nor anything around it. */
-const mostOutput = 1_048_576
-
-/** Of complaints the end is kept. */
-const mostComplaint = 65_536
-
-/** How long a program may take to end when it is told to, before it is ended without being asked. */
-const grace = "2 seconds"
-
-/** What others hold open after the program itself has ended is not waited for. */
-const lingering = "1 second"
-
-/** Programs live in real time, whatever the clock of the fiber is. */
-const inRealTime = Effect.withClock(Context.get(DefaultServices.liveServices, Clock.Clock))
-
 const execInfo = JSON.stringify({
   apiVersion: "client.authentication.k8s.io/v1",
   kind: "ExecCredential",
@@ -108,149 +90,31 @@ const execInfo = JSON.stringify({
 
 const execShape: TokenShape.TokenShape = { accessToken: "status.token", expiresAt: "status.expirationTimestamp" }
 
-/** Windows has `C:\` and `\\server`, everybody else `/`. */
-const isAbsolute = (path: string): boolean => /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path)
-
-/** A `PATH` without the current directory and other places that depend on where one is. */
-const safePath = (path: string): string => {
-  const separator = Node.platform() === "win32" ? ";" : ":"
-  return path.split(separator).filter(isAbsolute).join(separator)
-}
-
-const environmentOf = ({ environment = {}, inherit = "all", parse }: Options): Record<string, string> => {
-  const all = Object.entries(Node.environment())
-  // Windows does not care about the case of a name.
-  const key = (name: string) => (Node.platform() === "win32" ? name.toUpperCase() : name)
-  const wanted =
-    inherit === "all" ? undefined : new Set(["PATH", "HOME", "SYSTEMROOT", "USERPROFILE", ...inherit].map(key))
-  const inherited = all.filter(([name]) => wanted === undefined || wanted.has(key(name)))
-  return Object.fromEntries(
-    [
-      ...inherited,
-      ["LC_ALL", "C"],
-      ["NO_COLOR", "1"],
-      ["CLOUDSDK_CORE_DISABLE_PROMPTS", "1"],
-      ...(parse === "execCredential" ? [["KUBERNETES_EXEC_INFO", execInfo]] : []),
-      ...Object.entries(environment)
-    ].map(([name, value]) => [name!, key(name!) === "PATH" ? safePath(value!) : value!])
-  )
-}
-
-const commandOf = (options: Options): PlatformCommand.Command => {
-  const command = PlatformCommand.make(options.command, ...(options.args ?? [])).pipe(
-    PlatformCommand.env(environmentOf(options), { extendEnv: false }),
-    PlatformCommand.stdin(Stream.empty)
-  )
-  return options.workingDirectory === undefined
-    ? command
-    : PlatformCommand.workingDirectory(command, options.workingDirectory)
-}
-
 const refuse = (reason: RefreshError["reason"]) => new RefreshError({ provider: name, reason })
 
 const failed = (description: string) => refuse({ _tag: "Source", description })
 
-/** The platform's error quotes the whole command: only its kind is told. */
-const notStarted = ({ command, installHint }: Options, error: PlatformError): RefreshError => {
-  const program = Text.printable(command, 128)
-  if (error.module === "FileSystem") return failed(`the working directory of ${program} cannot be used: check it`)
-  switch (error._tag === "SystemError" ? error.reason : "Unknown") {
-    case "NotFound":
-      return failed(`${program} was not found: ${installHint ?? "install it, or check PATH"}`)
-    case "PermissionDenied":
-      return failed(`${program} may not be run: check its permissions`)
-    default:
-      return failed(`${program} could not be started`)
-  }
-}
-
-/** Ends it and all that it has started: kindly first. */
-const end = (process: CommandExecutor.Process): Effect.Effect<void> =>
-  Effect.whenEffect(
-    Effect.interruptible(process.kill("SIGTERM")).pipe(
-      Effect.timeout(grace),
-      Effect.ignore,
-      Effect.zipRight(Effect.ignore(Effect.timeout(Effect.interruptible(process.kill("SIGKILL")), grace))),
-      inRealTime
-    ),
-    Effect.orElseSucceed(process.isRunning, () => false)
-  )
-
-/** Reads all that comes; `keep` decides what stays of it. */
-const collect = <E>(
-  stream: Stream.Stream<Uint8Array, PlatformError>,
-  keep: (chunk: Uint8Array) => Effect.Effect<void, E>
-): Effect.Effect<void, E> =>
-  Stream.runForEach(
-    Stream.catchAll(stream, () => Stream.empty),
-    keep
-  )
-
-const join = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const bytes = new Uint8Array(chunks.reduce((size, { length }) => size + length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
-}
+/** What others of its kind were in the way of works the next time. */
+const failureOf = ({ description, kind }: Program.Failure): RefreshError =>
+  kind === "LoginNeeded"
+    ? refuse({ _tag: "ReauthenticationRequired", subtype: "interaction_required", description })
+    : refuse({ _tag: "Source", description, ...(kind === "Busy" ? { isRetryable: true } : {}) })
 
 /** What it printed, once it has ended well. */
-const outputOf = (options: Options): Effect.Effect<string, RefreshError, CommandExecutor.CommandExecutor> => {
-  const program = Text.printable(options.command, 128)
-  return Effect.scoped(
-    Effect.gen(function* () {
-      const executor = yield* CommandExecutor.CommandExecutor
-      const process = yield* Effect.uninterruptible(
-        Effect.tap(
-          Effect.mapError(executor.start(commandOf(options)), (error) => notStarted(options, error)),
-          (process) => Effect.addFinalizer(() => end(process))
-        )
-      )
-      const printed: Array<Uint8Array> = []
-      let size = 0
-      let complaint = new Uint8Array()
-      const reading = yield* Effect.forkScoped(
-        collect(process.stdout, (chunk) => {
-          size += chunk.length
-          printed.push(chunk)
-          return size > mostOutput ? Effect.fail(failed(`${program} printed more than 1 MiB`)) : Effect.void
-        })
-      )
-      const listening = yield* Effect.forkScoped(
-        collect(process.stderr, (chunk) =>
-          Effect.sync(() => void (complaint = join([complaint, chunk]).slice(-mostComplaint)))
-        )
-      )
-      const code = yield* Effect.raceFirst(
-        Effect.option(process.exitCode),
-        Effect.zipRight(Fiber.join(reading), Effect.never)
-      )
-      yield* Fiber.awaitAll([reading, listening]).pipe(Effect.timeout(lingering), Effect.ignore, inRealTime)
-      if (size > mostOutput) return yield* Fiber.join(reading).pipe(Effect.as(""))
-      if (Option.isNone(code) || code.value !== 0) {
-        const last =
-          new TextDecoder()
-            .decode(complaint)
-            .trim()
-            .split(/[\r\n]+/)
-            .at(-1) ?? ""
-        const said = Text.withoutSecrets(last, 256)
-        return yield* failed(
-          `${program} ${Option.match(code, { onNone: () => "was killed", onSome: (code) => `failed with exit code ${code}` })}${
-            said === "" ? "" : ` (${said})`
-          }; run it by hand to see more`
-        )
-      }
-      try {
-        return new TextDecoder("utf-8", { fatal: true }).decode(join(printed))
-      } catch {
-        return yield* failed(`${program} printed something that is not UTF-8 text`)
-      }
-    })
-  )
-}
+const outputOf = (options: Options): Effect.Effect<string, RefreshError, CommandExecutor> =>
+  Program.run({
+    ...options,
+    args: options.args ?? [],
+    variables: {
+      LC_ALL: "C",
+      NO_COLOR: "1",
+      CLOUDSDK_CORE_DISABLE_PROMPTS: "1",
+      ...(options.parse === "execCredential" ? { KUBERNETES_EXEC_INFO: execInfo } : {}),
+      ...options.environment
+    }
+  }).pipe(Effect.retry({ while: ({ kind }) => kind === "Busy", schedule: onceMore }), Effect.mapError(failureOf))
+
+const onceMore = Schedule.intersect(Schedule.jittered(Schedule.spaced("500 millis")), Schedule.recurs(1))
 
 const tokenOf = (
   options: Options,
@@ -303,11 +167,16 @@ const problemOf = (options: Options): InvalidOption | undefined => {
     Text.isBlank(command) ||
     !Text.isPlain(command) ||
     command.startsWith("-") ||
-    (/[\\/]/.test(command) && !isAbsolute(command))
+    (/[\\/]/.test(command) && !Program.isAbsolute(command))
   ) {
     return invalid("command", "the name of a program or its absolute path")
   }
-  if (/\.(cmd|bat)$/i.test(command)) return invalid("command", "a program, not a script that needs a shell")
+  if (Program.isWindowsScript(command) && [command, ...args].some((word) => Program.quoted(word) === undefined)) {
+    return invalid(
+      Program.quoted(command) === undefined ? "command" : "args",
+      'free of " % ! ^ & | < >, line breaks and a backslash at the end, which the shell that runs such scripts would act upon'
+    )
+  }
   if (args.some((arg) => /\0|\p{Cs}/u.test(arg))) return invalid("args", "well-formed text without the character NUL")
   const named = [...Object.keys(environment), ...(inherit === "all" ? [] : inherit)]
   if (
@@ -335,6 +204,9 @@ const problemOf = (options: Options): InvalidOption | undefined => {
  * **Details** – the exit code must be 0. Output over 1 MiB, an empty one, and one that is not what `parse` says are errors that do not quote it. When the time is up, or nobody
  * waits any longer, the program and what it has started get SIGTERM, and SIGKILL 2 seconds later. Places in `PATH` that depend on the current directory are not looked into.
  *
+ * A program whose complaint says that a person has to log in fails with `ReauthenticationRequired`, on which `Provider.orElse` goes on. One whose database is locked, because others of its
+ * kind run at the same time, is run once more; with `Provider.persisted` one process at a time runs it, and the others take what it brought.
+ *
  * @example
  * ```ts
  * import * as Command from "effect-credentials/Command"
@@ -353,7 +225,7 @@ const problemOf = (options: Options): InvalidOption | undefined => {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (given: Options): Provider.Provider<CommandExecutor.CommandExecutor> => {
+export const make = (given: Options): Provider.Provider<CommandExecutor> => {
   const options = own(given)
   const timeLimit = Duration.decode(options.timeLimit ?? "30 seconds")
   const problem = problemOf(options)
@@ -396,5 +268,4 @@ export const make = (given: Options): Provider.Provider<CommandExecutor.CommandE
 export const layer = <Name extends string = "default">(
   options: Options,
   engine?: Credentials.LayerOptions<Name>
-): Layer.Layer<Credentials.Id<Name>, InvalidOption, CommandExecutor.CommandExecutor> =>
-  Credentials.layer(make(options), engine)
+): Layer.Layer<Credentials.Id<Name>, InvalidOption, CommandExecutor> => Credentials.layer(make(options), engine)

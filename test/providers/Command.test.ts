@@ -6,6 +6,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -14,8 +15,11 @@ import * as os from "node:os"
 import * as path from "node:path"
 import * as Credentials from "../../src/Credentials.ts"
 import type { InvalidOption, RefreshError } from "../../src/CredentialsError.ts"
+import * as Program from "../../src/internal/program.ts"
+import * as Provider from "../../src/Provider.ts"
 import * as Command from "../../src/providers/Command.ts"
 import type { Token } from "../../src/Token.ts"
+import * as TokenStore from "../../src/TokenStore.ts"
 import { show } from "../support/engine.ts"
 import { contract } from "./contract.ts"
 
@@ -170,6 +174,81 @@ describe.skipIf(process.platform === "win32")("Command", () => {
     Effect.gen(function* () {
       assert.strictEqual(show(yield* run({ command: program("cat; echo t0ken") })), "t0ken")
       assert.include(yield* messageOf({ command: program("read answer || exit 4") }), "exit code 4")
+    })
+  )
+
+  it.effect.each([
+    "ERROR: (gcloud.auth.print-access-token) Reauthentication failed. cannot prompt during non-interactive execution.",
+    "You do not currently have an active account selected. Please run:\n\n  $ gcloud auth login\n",
+    "ERROR: Please run 'az login' to setup account.",
+    "The SSO session has expired. To refresh it run aws sso login with the corresponding profile."
+  ])("that would ask a person fails as a login that is needed: %j (S249)", (complaint) =>
+    Effect.gen(function* () {
+      const file = path.join(folder, "complaint")
+      fs.writeFileSync(file, complaint)
+      const error = yield* Effect.flip(run({ command: program(`cat '${file}' >&2; exit 1`) }))
+      assert.deepInclude("reason" in error && error.reason, {
+        _tag: "ReauthenticationRequired",
+        subtype: "interaction_required"
+      })
+    })
+  )
+
+  it.effect("a complaint about a login that failed is no login that is needed", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(run({ command: program("echo 'the login of robot failed' >&2; exit 1") }))
+      assert.strictEqual("reason" in error && error.reason._tag, "Source")
+    })
+  )
+
+  it.live("one whose database others have locked is run once more, and no more often (S253)", () =>
+    Effect.gen(function* () {
+      const lock = path.join(folder, "database")
+      const runs = path.join(folder, "runs")
+      const complain = "echo 'sqlite3.OperationalError: database is locked' >&2; exit 1"
+      const gcloud = program(`echo >> '${runs}'; mkdir '${lock}' 2>/dev/null || { ${complain}; }
+        sleep 0.1; rmdir '${lock}'; echo t0ken`)
+      const tokens = yield* Effect.all([run({ command: gcloud }), run({ command: gcloud })], { concurrency: 2 })
+      assert.deepStrictEqual(tokens.map(show), ["t0ken", "t0ken"])
+      fs.rmSync(runs)
+      const error = yield* Effect.flip(run({ command: program(`echo >> '${runs}'; ${complain}`) }))
+      assert.isTrue("isRetryable" in error && error.isRetryable)
+      assert.strictEqual(fs.readFileSync(runs, "utf8").length, 2)
+    })
+  )
+
+  it.effect("is run by one at a time where a store is shared, and the others take what it brought (S253)", () =>
+    Effect.gen(function* () {
+      const lock = path.join(folder, "alone")
+      const gcloud = program(`mkdir '${lock}' || exit 1; sleep 0.1; rmdir '${lock}'; echo a${Date.now()}-$$`)
+      const one = Effect.scoped(
+        Effect.flatMap(
+          Credentials.make(Command.make({ command: gcloud }).pipe(Provider.persisted("gcloud"))),
+          (credentials) => credentials.token
+        )
+      )
+      const tokens = yield* Effect.all([one, one, one], { concurrency: 3 }).pipe(
+        Effect.provide(Layer.merge(TokenStore.layerMemory(), NodeContext.layer))
+      )
+      assert.strictEqual(new Set(tokens.map(show)).size, 1)
+    })
+  )
+
+  it.effect("a script of Windows is started with what its shell leaves alone, and with nothing else (S252)", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(
+        ["C:\\Program Files (x86)\\gcloud.cmd", "--account=ada@example.com", "a b", ""].map(Program.quoted),
+        ['"C:\\Program Files (x86)\\gcloud.cmd"', '"--account=ada@example.com"', '"a b"', '""']
+      )
+      for (const arg of ['a"&calc', "%PATH%", "!x!", "a^b", "a&calc", "a|b", "a>b", "a<b", "a\nb", "a\\"]) {
+        assert.isUndefined(Program.quoted(arg), arg)
+        const error = yield* Effect.flip(run({ command: "gcloud.cmd", args: [arg] }))
+        assert.strictEqual("option" in error && error.option, "args", arg)
+      }
+      yield* Effect.provide(
+        Command.make({ command: "gcloud.CMD", args: ["auth", "print-access-token"] }).check,
+        NodeContext.layer
+      )
     })
   )
 
@@ -373,7 +452,7 @@ describe.skipIf(process.platform === "win32")("Command", () => {
         ["command", { command: "bin/relative" }],
         ["command", { command: "-rf" }],
         ["command", { command: "a\nb" }],
-        ["command", { command: "gcloud.cmd" }],
+        ["args", { command: "gcloud.cmd", args: ["%PATH%"] }],
         ["args", { args: ["a\0b"] }],
         ["environment", { environment: { "A=B": "c" } }],
         ["environment", { environment: { A: "\0" } }],
