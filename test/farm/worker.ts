@@ -1,0 +1,75 @@
+/**
+ * A process with credentials: on `token <time>` it says which token it has then, on `renew <time>` which one it has instead of the last. Time is
+ * what it is told, in seconds that are added to the clock: so tokens expire when the farm wants it.
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as readline from "node:readline"
+import * as Credentials from "../../src/Credentials.ts"
+import * as Provider from "../../src/Provider.ts"
+import * as RefreshToken from "../../src/providers/RefreshToken.ts"
+import type { Token } from "../../src/Token.ts"
+import * as TokenStore from "../../src/TokenStore.ts"
+
+const [tokenEndpoint = "", directory = "", lockTimeout = "30000"] = process.argv.slice(2)
+
+const live = Context.get(DefaultServices.liveServices, Clock.Clock)
+let shift = 0
+const millis = () => live.unsafeCurrentTimeMillis() + shift * 1000
+const nanos = () => live.unsafeCurrentTimeNanos() + BigInt(shift) * 1_000_000_000n
+const clock: Clock.Clock = {
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: millis,
+  unsafeCurrentTimeNanos: nanos,
+  currentTimeMillis: Effect.sync(millis),
+  currentTimeNanos: Effect.sync(nanos),
+  sleep: live.sleep
+} as Clock.Clock
+
+const provider = RefreshToken.make({ tokenEndpoint, clientId: "farm", refreshToken: "refresh-0" }).pipe(
+  Provider.persisted("farm")
+)
+
+const lines = Effect.map(
+  Effect.sync(() => readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]()),
+  (lines) => Effect.promise(() => lines.next())
+)
+
+const program = Effect.gen(function* () {
+  const credentials = yield* Credentials.make(provider)
+  const next = yield* lines
+  let last: Token | undefined
+  console.log("ready")
+  while (true) {
+    const line = yield* next
+    if (line.done === true) return
+    const [what, time] = line.value.split(" ")
+    shift = Number(time)
+    const wanted = what === "renew" && last !== undefined ? credentials.renew(last) : credentials.token
+    const result = yield* Effect.either(wanted)
+    if (Either.isRight(result)) {
+      last = result.right
+      console.log(Redacted.value(last.accessToken))
+    } else console.log(result.left.message)
+  }
+})
+
+Effect.runPromise(
+  Effect.scoped(program).pipe(
+    Effect.provide(
+      Layer.merge(FetchHttpClient.layer, TokenStore.layerFile({ directory, lockTimeout: Number(lockTimeout) }))
+    ),
+    Effect.provide(Logger.remove(Logger.defaultLogger)),
+    Effect.withClock(clock)
+  )
+).catch((error) => {
+  console.error(error)
+  process.exitCode = 1
+})
