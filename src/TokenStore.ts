@@ -294,9 +294,9 @@ export const layerKeyValueStore = (
   Layer.scoped(
     TokenStore,
     Effect.flatMap(KeyValueStore.KeyValueStore, (store) => {
-      const { lock, texts } = KeyValueTexts.make(store)
+      const { lock, written } = KeyValueTexts.sharedBy(store)
       return TextStore.make({
-        texts,
+        texts: KeyValueTexts.make(KeyValueTexts.keepIn(store), lock, written),
         form: Form.plain(tokens),
         lock: Effect.succeed(lock),
         lockTimeout: Duration.decode(options.lockTimeout ?? "35 seconds"),

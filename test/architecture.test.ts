@@ -21,7 +21,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ],
   ["Provider.ts", "Chain.ts"],
   ["Credentials.ts", "Status.ts"],
-  ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts", "Redis.ts"],
+  ["providers/*", "AuthenticatedHttpClient.ts", "DPoP.ts", "KeyRing.ts", "Redis.ts"],
   ["Testing.ts", "CredentialsMap.ts", "Fetch.ts", "vendors/*"],
   ["index.ts"]
 ]
@@ -88,6 +88,7 @@ const onPlatform: ReadonlyArray<string> = [
 
 /** Packages that only who uses a module needs to install. */
 const optional: Readonly<Record<string, string>> = {
+  "KeyRing.ts": "@napi-rs/keyring",
   "Redis.ts": "ioredis"
 }
 

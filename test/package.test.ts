@@ -9,6 +9,7 @@ const denoJson = readJson("deno.json")
 /** Modules that the barrel leaves out: what most programs never load. */
 const ownSubpathOnly: ReadonlyArray<string> = [
   "Fetch",
+  "KeyRing",
   "Redis",
   "Testing",
   ...publicModules().flatMap(({ file }) => (file.startsWith("vendors/") ? [file] : []))

@@ -1,5 +1,5 @@
 /**
- * Texts in any key-value store of the platform, which promises nothing but to keep them: no locks, no order, no list of keys. The list is one more text.
+ * Texts where nothing is promised but that each of them is kept under its key: no locks, no order, no list. The list is one more text.
  *
  * @module
  */
@@ -13,105 +13,119 @@ import * as Stream from "effect/Stream"
 import * as Lock from "./lock.ts"
 import type { Failure, TextLock, Texts } from "./textStore.ts"
 
-/** What those share who use the same key-value store in this process. */
-interface Shared {
-  readonly lockOf: (name: string) => Lock.Lock
-  readonly listLock: Lock.Lock
-  readonly written: PubSub.PubSub<string>
+/** What keeps a text under a key. */
+export interface Keep {
+  readonly get: (key: string) => Effect.Effect<Option.Option<string>, Failure>
+  readonly set: (key: string, text: string) => Effect.Effect<unknown, Failure>
+  /** Nothing there is fine. */
+  readonly remove: (key: string) => Effect.Effect<unknown, Failure>
 }
 
-const all = new WeakMap<KeyValueStore.KeyValueStore, Shared>()
+/** The texts of all who use the same `written` in this process, and take turns by the same lock. */
+export const make = (keep: Keep, lock: TextLock, written: PubSub.PubSub<string>): Texts => {
+  const listed = "names"
+  const aside = (name: string) => `${name}.corrupt`
 
-const sharedOf = (store: KeyValueStore.KeyValueStore): Shared => {
-  const shared = all.get(store) ?? {
-    lockOf: Lock.keyed(),
-    listLock: Lock.make(),
-    written: Effect.runSync(PubSub.sliding<string>(256))
-  }
-  all.set(store, shared)
-  return shared
-}
-
-/** The error's own text can quote what was to be stored. */
-const unavailable = (error: PlatformError.PlatformError): Failure => ({
-  reason: "Unavailable",
-  description: `the key-value store failed (${error._tag === "SystemError" ? error.reason : error._tag}); check what it stores in`
-})
-
-const lockIn = ({ lockOf }: Shared): TextLock => ({
-  withLock: (name, duration) => (effect) =>
-    lockOf(name)(effect, {
-      duration,
-      onTimeout: (): Failure => ({
-        reason: "LockTimeout",
-        description: `somebody else in this process has held the lock for ${Duration.format(duration)}; try again later`
-      })
-    })
-})
-
-const textsIn = (store: KeyValueStore.KeyValueStore, { listLock, written }: Shared): Texts => {
-  const key = (name: string) => `effect-credentials.${name}`
-  const aside = (name: string) => `${key(name)}.corrupt`
-  const listed = "effect-credentials.names"
-  const failing = <A>(effect: Effect.Effect<A, PlatformError.PlatformError>): Effect.Effect<A, Failure> =>
-    Effect.uninterruptible(Effect.mapError(effect, unavailable))
-
-  const get = (name: string): Effect.Effect<Option.Option<string>, Failure> => failing(store.get(key(name)))
-
-  /** Some stores fail to remove what is not there. */
-  const gone = (key: string): Effect.Effect<void, Failure> =>
-    Effect.flatMap(failing(store.has(key)), (isThere) => (isThere ? failing(store.remove(key)) : Effect.void))
-
-  const names = Effect.map(failing(store.get(listed)), (text) =>
+  const names = Effect.map(keep.get(listed), (text) =>
     Option.getOrElse(text, () => "")
       .split("\n")
       .filter((name) => name !== "")
   )
 
-  const changeList = (change: (names: Set<string>) => boolean): Effect.Effect<void, Failure> =>
-    listLock(
-      Effect.flatMap(names, (names) => {
-        const changed = new Set(names)
-        return change(changed) ? Effect.asVoid(failing(store.set(listed, Array.from(changed).join("\n")))) : Effect.void
-      })
+  /** Whether a name is on the list, from now on. */
+  const list = (name: string, isListed: boolean): Effect.Effect<void, Failure> => {
+    const change = Effect.flatMap(names, (before) =>
+      before.includes(name) === isListed
+        ? Effect.void
+        : Effect.asVoid(
+            keep.set(listed, (isListed ? [...before, name] : before.filter((other) => other !== name)).join("\n"))
+          )
     )
-  const forget = (name: string) => changeList((names) => names.delete(name))
+    // Most often there is nothing to do, which takes no lock.
+    return Effect.flatMap(names, (before) =>
+      before.includes(name) === isListed ? Effect.void : lock.withLock(listed, Duration.seconds(10))(change)
+    )
+  }
 
   return {
     ensure: Effect.void,
     exists: Effect.succeed(true),
     read: (name) =>
       Effect.map(
-        get(name),
+        keep.get(name),
         Option.map((text) => ({ text, stamp: text }))
       ),
-    stamp: get,
+    stamp: keep.get,
     replace: (name, text, check) =>
-      Effect.flatMap(get(name), (present) => check(Option.map(present, (text) => ({ text })))).pipe(
+      Effect.flatMap(keep.get(name), (present) => check(Option.map(present, (text) => ({ text })))).pipe(
         // The name first: one that nothing lies under yet does no harm.
-        Effect.zipRight(changeList((names) => !names.has(name) && names.add(name).has(name))),
-        Effect.zipRight(failing(store.set(key(name), text))),
+        Effect.zipRight(list(name, true)),
+        Effect.zipRight(keep.set(name, text)),
         Effect.zipRight(PubSub.publish(written, name)),
         Effect.uninterruptible
       ),
     setAside: (name) =>
-      Effect.flatMap(get(name), (text) =>
-        Option.isNone(text) ? Effect.void : failing(store.set(aside(name), text.value))
+      Effect.flatMap(keep.get(name), (text) =>
+        Option.isNone(text) ? Effect.void : keep.set(aside(name), text.value)
       ).pipe(
-        Effect.zipRight(gone(key(name))),
-        Effect.zipRight(forget(name)),
+        Effect.zipRight(keep.remove(name)),
+        Effect.zipRight(list(name, false)),
         Effect.as(aside(name)),
         Effect.uninterruptible
       ),
     remove: (name) =>
-      gone(key(name)).pipe(Effect.zipRight(gone(aside(name))), Effect.zipRight(forget(name)), Effect.uninterruptible),
+      keep
+        .remove(name)
+        .pipe(Effect.zipRight(keep.remove(aside(name))), Effect.zipRight(list(name, false)), Effect.uninterruptible),
     names,
     changes: Stream.fromPubSub(written)
   }
 }
 
-/** The texts, and turns among those who use the same key-value store in this process. */
-export const make = (store: KeyValueStore.KeyValueStore): { readonly texts: Texts; readonly lock: TextLock } => {
-  const shared = sharedOf(store)
-  return { texts: textsIn(store, shared), lock: lockIn(shared) }
+/** What those share who use the same thing in this process. */
+export interface Shared {
+  readonly lock: TextLock
+  readonly written: PubSub.PubSub<string>
+}
+
+const all = new WeakMap<object, Shared>()
+
+/** Turns, and news, among those who use the same thing. */
+export const sharedBy = (thing: object): Shared => {
+  const lockOf = Lock.keyed()
+  const shared = all.get(thing) ?? {
+    written: Effect.runSync(PubSub.sliding<string>(256)),
+    lock: {
+      withLock: (name, duration) => (effect) =>
+        lockOf(name)(effect, {
+          duration,
+          onTimeout: (): Failure => ({
+            reason: "LockTimeout",
+            description: `somebody else in this process has held the lock for ${Duration.format(duration)}; try again later`
+          })
+        })
+    }
+  }
+  all.set(thing, shared)
+  return shared
+}
+
+/** A key-value store of the platform, with keys that every one of them accepts. */
+export const keepIn = (store: KeyValueStore.KeyValueStore): Keep => {
+  const key = (name: string) => `effect-credentials.${name}`
+  // The error's own text can quote what was to be stored.
+  const failing = <A>(effect: Effect.Effect<A, PlatformError.PlatformError>): Effect.Effect<A, Failure> =>
+    Effect.mapError(effect, (error) => ({
+      reason: "Unavailable",
+      description: `the key-value store failed (${error._tag === "SystemError" ? error.reason : error._tag}); check what it stores in`
+    }))
+  return {
+    get: (name) => failing(store.get(key(name))),
+    set: (name, text) => failing(store.set(key(name), text)),
+    // Some fail to remove what is not there.
+    remove: (name) =>
+      Effect.flatMap(failing(store.has(key(name))), (isThere) =>
+        isThere ? failing(store.remove(key(name))) : Effect.void
+      )
+  }
 }

@@ -44,6 +44,7 @@ export const environment = (): Readonly<Record<string, string>> => {
 export interface Socket {
   readonly on: (event: "connect" | "data" | "end" | "close" | "error", listener: (argument: any) => void) => unknown
   readonly off: (event: "data" | "end" | "close" | "error", listener: (argument: any) => void) => unknown
+  readonly write: (bytes: Uint8Array) => unknown
   readonly end: (bytes: Uint8Array) => unknown
   readonly destroy: () => unknown
   /** Lets the program end although this is open. */
