@@ -31,7 +31,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import { RefreshError } from "./CredentialsError.ts"
+import { InvalidOption, RefreshError } from "./CredentialsError.ts"
 import * as Http from "./internal/http.ts"
 import * as Json from "./internal/json.ts"
 import * as Text from "./internal/text.ts"
@@ -158,6 +158,68 @@ export const ask = (
     ),
     Effect.retry({ while: (error) => error.isRetryable, schedule: twice })
   )
+}
+
+/**
+ * A metadata server: near, without a secret, and quick to answer if it is there at all.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MetadataServer {
+  /** Fails if its address or the time limit cannot work, before anything is sent. */
+  readonly check: Effect.Effect<void, InvalidOption>
+  /** How long all attempts and the pauses between them may take. */
+  readonly timeLimit: Duration.Duration
+  /** What it answers at a path with its query, as {@link ask} says. */
+  readonly ask: (
+    path: string,
+    headers: Readonly<Record<string, string>>
+  ) => Effect.Effect<TokenResponse.Answer, RefreshError, HttpClient>
+}
+
+/**
+ * The metadata server of a cloud, for providers of your own: those of Google Cloud and Azure are `GoogleMetadata` and `AzureMetadata`.
+ *
+ * @example
+ * ```ts
+ * import * as WorkloadIdentity from "effect-credentials/WorkloadIdentity"
+ * import { Effect } from "effect"
+ *
+ * const server = WorkloadIdentity.metadataServer("Mine", { origin: "http://metadata.example.com" })
+ * console.log(Effect.runSync(Effect.flip(server.check)).option)
+ * // origin
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const metadataServer = (
+  provider: string,
+  options: {
+    /** Where it is: on this machine or in a private network. */
+    readonly origin: string
+    /** How long one attempt may take; there are up to three. At most a minute. Default: 5 seconds. */
+    readonly timeLimit?: Duration.DurationInput | undefined
+  }
+): MetadataServer => {
+  const { origin } = options
+  const timeLimit = Duration.decode(options.timeLimit ?? "5 seconds")
+  const at = Url.endpoint(origin, true)
+  const invalid = (option: string, expected: string) => Effect.fail(new InvalidOption({ provider, option, expected }))
+  return {
+    check: Effect.suspend(() => {
+      if (at === undefined || at.href !== `${at.origin}/` || !Url.isLocal(at.hostname)) {
+        return invalid("origin", "an origin on this machine or in a private network, such as http://169.254.169.254")
+      }
+      const limit = Duration.toMillis(timeLimit)
+      return limit > 0 && limit <= 60_000
+        ? Effect.void
+        : invalid("timeLimit", "more than nothing, and at most a minute")
+    }),
+    timeLimit: Duration.sum(Duration.times(timeLimit, 3), "5 seconds"),
+    ask: (path, headers) => ask(provider, { url: `${at?.origin ?? origin}${path}`, headers, timeLimit })
+  }
 }
 
 /**

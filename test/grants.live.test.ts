@@ -21,11 +21,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { SignJWT } from "jose"
-import { execFileSync, spawnSync } from "node:child_process"
 import { generateKeyPairSync, type KeyObject } from "node:crypto"
-import * as fs from "node:fs"
-import * as os from "node:os"
-import * as path from "node:path"
 import * as Live from "../examples/support/authorizationServer.ts"
 import { decide } from "../examples/support/deviceServer.ts"
 import * as Authorization from "../src/Authorization.ts"
@@ -48,8 +44,6 @@ const robotKeys = generateKeyPairSync("rsa", { modulusLength: 2048 })
 const platformKeys = generateKeyPairSync("ec", { namedCurve: "P-256" })
 const pem = (key: KeyObject) => key.export({ type: "pkcs8", format: "pem" }).toString()
 const believed = (key: KeyObject, alg: string) => ({ ...key.export({ format: "jwk" }), alg })
-
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0
 
 const client = (id: string, grants: ReadonlyArray<string>, more?: object) => ({
   client_id: id,
@@ -105,8 +99,6 @@ const vouch = (audience: string) =>
       .sign(platformKeys.privateKey)
   )
 
-const issued = (provider: Provider.Provider<HttpClient.HttpClient>) =>
-  Effect.scoped(Effect.flatMap(Credentials.make(provider), (credentials) => credentials.token))
 const about = (server: Live.AuthorizationServer, token: Token) =>
   Effect.map(
     TokenEndpoint.introspect(
@@ -212,31 +204,4 @@ layer(Shared, { excludeTestServices: true })("grants", (it) => {
       )
     }
   }
-
-  it.scoped.skipIf(!hasOpenssl)("an assertion is signed as openssl verifies it (RFC 8017)", () =>
-    Effect.gen(function* () {
-      const folder = fs.mkdtempSync(path.join(os.tmpdir(), "openssl-"))
-      yield* Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(folder, { recursive: true })))
-      const file = (name: string, content: string | Uint8Array) => {
-        fs.writeFileSync(path.join(folder, name), content)
-        return path.join(folder, name)
-      }
-      const key = file("key.pem", robotKeys.publicKey.export({ type: "spki", format: "pem" }))
-      const pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
-      const openssl = (data: string, signature: string, options: ReadonlyArray<string>) =>
-        execFileSync("openssl", ["dgst", "-sha256", "-verify", key, ...options, "-signature", signature, data], {
-          stdio: "pipe"
-        })
-      for (const [algorithm, options] of [
-        ["RS256", []],
-        ["PS256", pss]
-      ] as const) {
-        const jwt = yield* issued(JwtBearer.selfSigned({ key: pem(robotKeys.privateKey), algorithm, issuer: robot }))
-        const [header, claims, signature] = Redacted.value(jwt.accessToken).split(".") as [string, string, string]
-        const at = file("signature", Buffer.from(signature, "base64url"))
-        assert.include(String(openssl(file("data", `${header}.${claims}`), at, options)), "Verified OK")
-        assert.throws(() => openssl(file("data", `${header}.${claims}x`), at, options))
-      }
-    })
-  )
 })

@@ -17,7 +17,7 @@
  */
 import type { HttpClient } from "@effect/platform/HttpClient"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { Authorization } from "../Authorization.ts"
@@ -25,7 +25,6 @@ import * as Credentials from "../Credentials.ts"
 import { InvalidOption } from "../CredentialsError.ts"
 import { own } from "../internal/own.ts"
 import * as Text from "../internal/text.ts"
-import * as Url from "../internal/url.ts"
 import * as TokenResponse from "../protocol/TokenResponse.ts"
 import * as Provider from "../Provider.ts"
 import * as WorkloadIdentity from "../WorkloadIdentity.ts"
@@ -68,40 +67,30 @@ export interface Options {
  */
 export const make = (given: Options): Provider.Provider<HttpClient> => {
   const options = own(given)
-  const { clientId, origin = "http://169.254.169.254", resource } = options
-  const at = Url.endpoint(origin, true)
+  const { clientId, origin = "http://169.254.169.254", resource, timeLimit } = options
+  const server = WorkloadIdentity.metadataServer(name, { origin, timeLimit })
   const query = new URLSearchParams([
     ["api-version", "2018-02-01"],
     ["resource", resource],
     ...(clientId === undefined ? [] : [["client_id", clientId]])
   ])
-  const invalid = (option: string, expected: string) =>
-    Effect.fail(new InvalidOption({ provider: name, option, expected }))
   return Provider.make({
     name,
     ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
-    // Three attempts and the pauses between them.
-    timeLimit: Duration.sum(Duration.times(Duration.decode(options.timeLimit ?? "5 seconds"), 3), "5 seconds"),
-    check: Effect.suspend(() => {
+    timeLimit: server.timeLimit,
+    check: Effect.gen(function* () {
       for (const [option, text] of Object.entries({ resource, clientId })) {
         if (text !== undefined && (Text.isBlank(text) || !Text.isPlain(text))) {
-          return invalid(option, "text that is not blank and has no line breaks or other controls")
+          const expected = "text that is not blank and has no line breaks or other controls"
+          return yield* new InvalidOption({ provider: name, option, expected })
         }
       }
-      const limit = Duration.toMillis(options.timeLimit ?? "5 seconds")
-      if (!(limit > 0 && limit <= 60_000)) return invalid("timeLimit", "more than nothing, and at most a minute")
-      return at === undefined || at.href !== `${at.origin}/` || !Url.isLocal(at.hostname)
-        ? invalid("origin", "an origin on this machine or in a private network, such as http://169.254.169.254")
-        : Effect.void
+      yield* server.check
     }),
     acquire: () =>
       Effect.gen(function* () {
         const requestedAt = yield* DateTime.now
-        const answer = yield* WorkloadIdentity.ask(name, {
-          url: `${at?.origin ?? origin}/metadata/identity/oauth2/token?${query}`,
-          headers: { metadata: "true" },
-          timeLimit: options.timeLimit
-        })
+        const answer = yield* server.ask(`/metadata/identity/oauth2/token?${query}`, { metadata: "true" })
         return yield* TokenResponse.decode({ ...answer, provider: name, requestedAt })
       })
   })

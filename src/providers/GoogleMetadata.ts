@@ -18,7 +18,7 @@
  */
 import type { HttpClient } from "@effect/platform/HttpClient"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -26,7 +26,6 @@ import type { Authorization } from "../Authorization.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, RefreshError } from "../CredentialsError.ts"
 import { own } from "../internal/own.ts"
-import * as Url from "../internal/url.ts"
 import * as Grant from "../protocol/Grant.ts"
 import * as TokenResponse from "../protocol/TokenResponse.ts"
 import * as Provider from "../Provider.ts"
@@ -72,34 +71,27 @@ export interface Options {
  */
 export const make = (given: Options = {}): Provider.Provider<HttpClient> => {
   const options = own(given)
-  const { account = "default", origin = "http://metadata.google.internal", scope = [] } = options
-  const at = Url.endpoint(origin, true)
+  const { account = "default", origin = "http://metadata.google.internal", scope = [], timeLimit } = options
+  const server = WorkloadIdentity.metadataServer(name, { origin, timeLimit })
   const query = scope.length === 0 ? "" : `?${new URLSearchParams([["scopes", scope.join(",")]])}`
-  const invalid = (option: string, expected: string) =>
-    Effect.fail(new InvalidOption({ provider: name, option, expected }))
   return Provider.make({
     name,
     ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
-    // Three attempts and the pauses between them.
-    timeLimit: Duration.sum(Duration.times(Duration.decode(options.timeLimit ?? "5 seconds"), 3), "5 seconds"),
-    check: Effect.suspend(() => {
-      if (!/^[\w@.+-]+$/.test(account) || /^\.+$/.test(account))
-        return invalid("account", "the address of a service account")
-      if (at === undefined || at.href !== `${at.origin}/` || !Url.isLocal(at.hostname)) {
-        return invalid("origin", "an origin on this machine or in a private network, such as http://169.254.169.254")
+    timeLimit: server.timeLimit,
+    check: Effect.gen(function* () {
+      if (!/^[\w@.+-]+$/.test(account) || /^\.+$/.test(account)) {
+        const expected = "the address of a service account"
+        return yield* new InvalidOption({ provider: name, option: "account", expected })
       }
-      const limit = Duration.toMillis(options.timeLimit ?? "5 seconds")
-      if (!(limit > 0 && limit <= 60_000)) return invalid("timeLimit", "more than nothing, and at most a minute")
-      return Option.match(Grant.check(name, { scope }), { onNone: () => Effect.void, onSome: Effect.fail })
+      yield* server.check
+      const problem = Grant.check(name, { scope })
+      if (Option.isSome(problem)) return yield* problem.value
     }),
     acquire: () =>
       Effect.gen(function* () {
         const requestedAt = yield* DateTime.now
-        const answer = yield* WorkloadIdentity.ask(name, {
-          url: `${at?.origin ?? origin}/computeMetadata/v1/instance/service-accounts/${account}/token${query}`,
-          headers: { "metadata-flavor": "Google" },
-          timeLimit: options.timeLimit
-        })
+        const path = `/computeMetadata/v1/instance/service-accounts/${account}/token${query}`
+        const answer = yield* server.ask(path, { "metadata-flavor": "Google" })
         if (answer.headers["metadata-flavor"] !== "Google") {
           const description = "it is not from Google's metadata server"
           return yield* new RefreshError({ provider: name, reason: { _tag: "InvalidResponse", description } })
