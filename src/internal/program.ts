@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Lock from "./lock.ts"
 import * as Node from "./node.ts"
 import * as Text from "./text.ts"
 
@@ -88,8 +89,10 @@ const commandOf = (program: Program): Command.Command => {
   const [first = "", ...rest] = [program.command, ...program.args].map((word) =>
     needsShell ? (quoted(word) ?? '""') : word
   )
+  // The shell would look into the current directory first.
+  const own = needsShell ? { NoDefaultCurrentDirectoryInExePath: "1" } : {}
   const command = Command.make(first, ...rest).pipe(
-    Command.env(environmentOf(program), { extendEnv: false }),
+    Command.env({ ...environmentOf(program), ...own }, { extendEnv: false }),
     Command.stdin(Stream.empty),
     Command.runInShell(needsShell)
   )
@@ -100,7 +103,7 @@ const broken = (description: string): Failure => ({ description, kind: "Broken" 
 
 /** What programs say that would have asked a person: gcloud, az, aws, gh and their like. */
 const asksForLogin =
-  /cannot prompt|non-interactive|reauthenticat|\b(?:run|try|use):?\s[^\w]*[\w.-]+ (?:[\w-]+ )?login\b/i
+  /\bcannot prompt\b|\breauthentication (?:is )?(?:required|failed)\b|\b(?:run|try|use)\b[:\s$`'"]*(?!the |a |this |another )[\w.-]+ (?:[\w-]+ )?login\b/i
 
 const kindOf = (complaint: string): Failure["kind"] =>
   /database is locked/i.test(complaint) ? "Busy" : asksForLogin.test(complaint) ? "LoginNeeded" : "Broken"
@@ -150,6 +153,12 @@ const join = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   }
   return bytes
 }
+
+const turns = Lock.keyed()
+
+/** Waits until nothing else in this process uses the program: many keep logins in files that two of them at a time would spoil. */
+export const inTurn = <A, E, R>(command: string, use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  turns(command)(use)
 
 /** What it printed, once it has ended well. */
 export const run = (given: Program): Effect.Effect<string, Failure, CommandExecutor.CommandExecutor> => {

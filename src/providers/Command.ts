@@ -74,7 +74,7 @@ export interface Options {
   readonly environment?: Readonly<Record<string, string>> | undefined
   /** Where it runs. Default: where this program does. */
   readonly workingDirectory?: string | undefined
-  /** How long it may take, at most an hour; then it is ended, with all that it started. Default: 30 seconds. */
+  /** How long it may take, at most an hour from its start; then it is ended, with all that it started. Default: 30 seconds. */
   readonly timeLimit?: Duration.DurationInput | undefined
   /** What to tell the reader if the program is not there: how to install it. Default: nothing. */
   readonly installHint?: string | undefined
@@ -204,8 +204,8 @@ const problemOf = (options: Options): InvalidOption | undefined => {
  * **Details** – the exit code must be 0. Output over 1 MiB, an empty one, and one that is not what `parse` says are errors that do not quote it. When the time is up, or nobody
  * waits any longer, the program and what it has started get SIGTERM, and SIGKILL 2 seconds later. Places in `PATH` that depend on the current directory are not looked into.
  *
- * A program whose complaint says that a person has to log in fails with `ReauthenticationRequired`, on which `Provider.orElse` goes on. One whose database is locked, because others of its
- * kind run at the same time, is run once more; with `Provider.persisted` one process at a time runs it, and the others take what it brought.
+ * A program whose complaint says that a person has to log in fails with `ReauthenticationRequired`, on which `Provider.orElse` goes on. In one process a program runs once at a time. One whose database is locked, because
+ * somebody else runs it too, is run once more; with `Provider.persisted` one process at a time runs it, and the others take what it brought.
  *
  * @example
  * ```ts
@@ -237,10 +237,13 @@ export const make = (given: Options): Provider.Provider<CommandExecutor> => {
     check: problem === undefined ? Effect.void : Effect.fail(problem),
     acquire: () =>
       Effect.flatMap(DateTime.now, (requestedAt) =>
-        outputOf(options).pipe(
-          Effect.timeoutFail({ duration: timeLimit, onTimeout: () => refuse({ _tag: "Timeout", after: timeLimit }) }),
-          Effect.flatMap((output) => tokenOf(options, output, requestedAt))
-        )
+        Program.inTurn(
+          options.command,
+          Effect.timeoutFail(outputOf(options), {
+            duration: timeLimit,
+            onTimeout: () => refuse({ _tag: "Timeout", after: timeLimit })
+          })
+        ).pipe(Effect.flatMap((output) => tokenOf(options, output, requestedAt)))
       )
   })
 }

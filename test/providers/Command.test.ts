@@ -1,5 +1,7 @@
 /** Real programs, written by the test: what matters here is what the operating system does. */
-import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as PlatformCommand from "@effect/platform/Command"
+import * as CommandExecutor from "@effect/platform/CommandExecutor"
+import { SystemError } from "@effect/platform/Error"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
@@ -10,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as TestServices from "effect/TestServices"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -194,9 +197,14 @@ describe.skipIf(process.platform === "win32")("Command", () => {
     })
   )
 
-  it.effect("a complaint about a login that failed is no login that is needed", () =>
+  it.effect.each([
+    "the login of robot failed",
+    "Failed to resolve login.example.com: try again later",
+    "running in non-interactive mode; HTTP 503 from https://id.example.com/oauth/login",
+    "could not use the login cache: disk full"
+  ])("a complaint about a login that failed is no login that is needed: %s", (complaint) =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(run({ command: program("echo 'the login of robot failed' >&2; exit 1") }))
+      const error = yield* Effect.flip(run({ command: program(`echo '${complaint}' >&2; exit 1`) }))
       assert.strictEqual("reason" in error && error.reason._tag, "Source")
     })
   )
@@ -206,14 +214,39 @@ describe.skipIf(process.platform === "win32")("Command", () => {
       const lock = path.join(folder, "database")
       const runs = path.join(folder, "runs")
       const complain = "echo 'sqlite3.OperationalError: database is locked' >&2; exit 1"
-      const gcloud = program(`echo >> '${runs}'; mkdir '${lock}' 2>/dev/null || { ${complain}; }
+      // Two names: those of one name take turns.
+      const gclouds = [1, 2].map(() =>
+        program(`echo >> '${runs}'; mkdir '${lock}' 2>/dev/null || { ${complain}; }
         sleep 0.1; rmdir '${lock}'; echo t0ken`)
-      const tokens = yield* Effect.all([run({ command: gcloud }), run({ command: gcloud })], { concurrency: 2 })
+      )
+      const tokens = yield* Effect.forEach(gclouds, (command) => run({ command }), { concurrency: 2 })
       assert.deepStrictEqual(tokens.map(show), ["t0ken", "t0ken"])
       fs.rmSync(runs)
       const error = yield* Effect.flip(run({ command: program(`echo >> '${runs}'; ${complain}`) }))
       assert.isTrue("isRetryable" in error && error.isRetryable)
       assert.strictEqual(fs.readFileSync(runs, "utf8").length, 2)
+    })
+  )
+
+  it.effect("runs once at a time in one process, whatever it is asked for (S253)", () =>
+    Effect.gen(function* () {
+      const command = program(`mkdir "$0.lock" || exit 1; sleep 0.05; rmdir "$0.lock"; echo t0ken-$1`)
+      const tokens = yield* Effect.forEach(["a", "b", "c", "d"], (account) => run({ command, args: [account] }), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(tokens.map(show), ["t0ken-a", "t0ken-b", "t0ken-c", "t0ken-d"])
+    })
+  )
+
+  it.effect("whoever waits for a turn may leave, and those behind still have theirs (S253)", () =>
+    Effect.gen(function* () {
+      const command = program(`echo >> "$0.runs"; until [ -e "$0.go" ]; do sleep 0.01; done; echo t0ken`)
+      const [first, second, third] = yield* Effect.forEach([1, 2, 3], () => Effect.fork(run({ command })))
+      yield* until(() => fs.existsSync(`${command}.runs`)).pipe(TestServices.provideLive)
+      yield* Fiber.interrupt(second!)
+      fs.writeFileSync(`${command}.go`, "")
+      assert.deepStrictEqual([show(yield* Fiber.join(first!)), show(yield* Fiber.join(third!))], ["t0ken", "t0ken"])
+      assert.strictEqual(fs.readFileSync(`${command}.runs`, "utf8").length, 2)
     })
   )
 
@@ -475,3 +508,37 @@ describe.skipIf(process.platform === "win32")("Command", () => {
     })
   )
 })
+
+it.scoped("the shell of Windows finds no script in the current directory (S250, S252)", () =>
+  Effect.gen(function* () {
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const platform = Object.getOwnPropertyDescriptor(process, "platform")!
+        Object.defineProperty(process, "platform", { value: "win32", configurable: true })
+        return platform
+      }),
+      (platform) => Effect.sync(() => Object.defineProperty(process, "platform", platform))
+    )
+    const seen: Array<PlatformCommand.StandardCommand> = []
+    const executor = CommandExecutor.makeExecutor((command) => {
+      seen.push(PlatformCommand.flatten(command)[0])
+      return new SystemError({ reason: "NotFound", module: "Command", method: "start" })
+    })
+    for (const command of ["gcloud.cmd", "gcloud"]) {
+      const options = { command, args: ["auth"], environment: { PATH: "C:\\sdk\\bin;.;sdk" }, inherit: [] }
+      const need = { previous: Option.none(), validFor: Duration.zero, interaction: "allowed" } as const
+      const { message } = yield* Effect.flip(Command.make(options).acquire(need)).pipe(
+        Effect.provideService(CommandExecutor.CommandExecutor, executor)
+      )
+      assert.include(message, `${command} was not found`)
+    }
+    const shown = seen.map(({ args, command, env, shell }) => {
+      const { NoDefaultCurrentDirectoryInExePath: rule, PATH } = Object.fromEntries(env)
+      return { line: [command, ...args].join(" "), shell, rule, PATH }
+    })
+    assert.deepStrictEqual(shown, [
+      { line: '"gcloud.cmd" "auth"', shell: true, rule: "1", PATH: "C:\\sdk\\bin" },
+      { line: "gcloud auth", shell: false, rule: undefined, PATH: "C:\\sdk\\bin" }
+    ])
+  })
+)
