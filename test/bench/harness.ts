@@ -20,6 +20,8 @@ export interface Table {
   readonly contenders: ReadonlyArray<Contender>
   /** The contenders that all are compared with. */
   readonly floors: ReadonlyArray<string>
+  /** What is measured: the processor's time, or the real time that passes, for what waits. Default: the processor's. */
+  readonly time?: "processor" | "real"
   /** How often a batch does the work. Default: as often as takes 10 ms. */
   readonly batch?: number
   /** How many operations one turn stands for. Default: 1. */
@@ -74,7 +76,12 @@ const quantile = (values: ReadonlyArray<number>, q: number): number => {
 }
 const median = (values: ReadonlyArray<number>): number => quantile(values, 0.5)
 
-const timed = async (contender: Contender, n: number): Promise<number> => {
+const timed = async (contender: Contender, n: number, time: Table["time"] = "processor"): Promise<number> => {
+  if (time === "real") {
+    const start = performance.now()
+    await contender.run(n)
+    return ((performance.now() - start) * 1e6) / n
+  }
   const start = process.cpuUsage()
   await contender.run(n)
   const { user, system } = process.cpuUsage(start)
@@ -99,7 +106,8 @@ export const measure = async (table: Table, rounds = table.rounds ?? 100): Promi
   for (let round = 0; round < rounds; round++) {
     // In another order each time, so that none always cleans up after the same.
     const order = contenders.map((_, index) => [Math.random(), index] as const).sort(([a], [b]) => a - b)
-    for (const [, next] of order) samples[next]!.push((await timed(contenders[next]!, batches[next]!)) / operations)
+    for (const [, next] of order)
+      samples[next]!.push((await timed(contenders[next]!, batches[next]!, table.time)) / operations)
   }
   const floors = table.floors.map((floor) => samples[contenders.findIndex(({ name }) => name === floor)]!)
   return contenders.map((contender, index): Row => {
