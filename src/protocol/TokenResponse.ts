@@ -154,7 +154,7 @@ export const members = (response: Answer): Either.Either<Readonly<Record<string,
 /**
  * Why an answer is a failure, for endpoints whose success has no body (RFC 7009).
  *
- * **Details** – 408, 429 and 5xx are `Unavailable`, and so are the codes `temporarily_unavailable` and `server_error`, and a bare 401 or 403, which comes from something in
+ * **Details** – 408, 429 and 5xx are `Unavailable`, and so are the codes `temporarily_unavailable`, `server_error` and `internal_failure` (Google also writes them as the description), and a bare 401 or 403, which comes from something in
  * between. A code that asks for a new login is `ReauthenticationRequired`, any other code `Rejected`, no code `InvalidResponse`.
  *
  * @example
@@ -200,7 +200,7 @@ const unreadable = ({ body, headers, isEchoed }: Answer): string => {
 
 // Reading a failure
 
-const unavailableCodes: ReadonlySet<string> = new Set(["temporarily_unavailable", "server_error"])
+const unavailableCodes: ReadonlySet<string> = new Set(["temporarily_unavailable", "server_error", "internal_failure"])
 
 const loginCodes: ReadonlySet<string> = new Set([
   "account_selection_required",
@@ -226,7 +226,8 @@ const failure = (response: Answer, members: Members): RefreshErrorReason => {
   const description = sentence(
     Json.member(members, "error_description") ?? (Json.isObject(error) ? Json.member(error, "message") : undefined)
   )
-  if (status === 408 || status === 429 || status >= 500 || (code !== undefined && unavailableCodes.has(code))) {
+  const words = [code, word(Json.member(members, "error_description"))]
+  if (status === 408 || status === 429 || status >= 500 || words.some((word) => unavailableCodes.has(word ?? ""))) {
     return { _tag: "Unavailable", status, retryAfter: retryAfter(response) }
   }
   const login = [code, code === "invalid_grant" ? subtype : undefined].find(

@@ -327,6 +327,8 @@ describe("a failure", () => {
     [400, { error: "consent_required" }, { _tag: "ReauthenticationRequired", subtype: "consent_required" }],
     [400, { error: "temporarily_unavailable" }, { _tag: "Unavailable", status: 400 }],
     [400, { error: "server_error" }, { _tag: "Unavailable", status: 400 }],
+    [400, { error: "internal_failure" }, { _tag: "Unavailable", status: 400 }],
+    [400, { error: "invalid_request", error_description: "internal_failure" }, { _tag: "Unavailable", status: 400 }],
     [408, {}, { _tag: "Unavailable", status: 408 }],
     [429, { error: "slow_down" }, { _tag: "Unavailable", status: 429 }],
     [500, { error: "invalid_grant" }, { _tag: "Unavailable", status: 500 }],
