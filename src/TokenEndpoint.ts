@@ -478,7 +478,7 @@ export const login = (
   self: TokenEndpoint,
   login: Login.Login
 ): Effect.Effect<Token, RefreshError, HttpClient.HttpClient> =>
-  send(self, "token_endpoint", TokenRequest.make(login.params), login.oneTime, (response) =>
+  send(self, "token_endpoint", { ...TokenRequest.make(login.params), lists: login.lists }, login.oneTime, (response) =>
     Login.decode(login, response)
   ).pipe(Effect.withSpan("TokenEndpoint.login", { attributes: { provider: self.provider }, captureStackTrace: false }))
 

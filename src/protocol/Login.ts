@@ -40,6 +40,8 @@ import * as TokenShape from "./TokenShape.ts"
 export interface Login {
   /** What goes in the body, in order. */
   readonly params: ReadonlyArray<Param>
+  /** Which of them are arrays in JSON, also with a single value. Default: those that are repeated. */
+  readonly lists?: ReadonlyArray<string> | undefined
   /** Where the answer has the parts of a token. */
   readonly shape: TokenShape.TokenShape
   /** Where a refusal says why: a member's name or a path. Default: not looked for. */

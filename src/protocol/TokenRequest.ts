@@ -31,6 +31,8 @@ export interface TokenRequest {
   readonly headers: ReadonlyArray<Param>
   /** What goes in the body. */
   readonly params: ReadonlyArray<Param>
+  /** Which of them are arrays in JSON, also with a single value. Default: those that are repeated. */
+  readonly lists?: ReadonlyArray<string> | undefined
   /** Every secret in it, in the form in which somebody would recognize it: what an answer may not be quoted with. */
   readonly secrets: ReadonlyArray<Redacted.Redacted>
 }
@@ -167,7 +169,7 @@ export const encode = (
   const members = new Map<string, string | Array<string>>()
   for (const [name, value] of params) {
     const known = members.get(name)
-    members.set(name, known === undefined ? value : [known, value].flat())
+    members.set(name, known !== undefined ? [known, value].flat() : self.lists?.includes(name) ? [value] : value)
   }
   return { headers, contentType: "application/json", body: JSON.stringify(Object.fromEntries(members)) }
 }

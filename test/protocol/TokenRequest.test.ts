@@ -93,3 +93,18 @@ describe("an echo", () => {
     expect(TokenRequest.isEchoed(TokenRequest.make([["a", Redacted.make("is")]]), "this is wrong")).toBe(false)
   })
 })
+
+describe("a JSON body", () => {
+  it("has arrays where a parameter is repeated, and where it is a list by nature", () => {
+    const params = [
+      ["scope", "a"],
+      ["delegates", "d"],
+      ["delegates", "e"],
+      ["lifetime", "60s"]
+    ] as const
+    const body = (lists?: ReadonlyArray<string>) =>
+      JSON.parse(TokenRequest.encode({ ...TokenRequest.make(params), lists }, "json").body)
+    expect(body()).toEqual({ scope: "a", delegates: ["d", "e"], lifetime: "60s" })
+    expect(body(["scope", "delegates"])).toEqual({ scope: ["a"], delegates: ["d", "e"], lifetime: "60s" })
+  })
+})
