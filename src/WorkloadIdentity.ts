@@ -53,6 +53,17 @@ const tokenIn = (text: string, what: string): Effect.Effect<Redacted.Redacted, R
     : Effect.fail(failed(`${what} holds something else than one token`))
 }
 
+/** The token in a text, or at a path in JSON. */
+const tokenAt = (
+  text: string,
+  path: string | undefined,
+  what: string
+): Effect.Effect<Redacted.Redacted, RefreshError> => {
+  if (path === undefined) return tokenIn(text, what)
+  const token = TokenShape.at(Json.parseObject(text) ?? {}, path)
+  return typeof token === "string" ? tokenIn(token, what) : Effect.fail(failed(`${what} has no ${path}`))
+}
+
 /**
  * A token in a file that the platform writes anew from time to time: a projected service account token of Kubernetes.
  *
@@ -70,7 +81,13 @@ const tokenIn = (text: string, what: string): Effect.Effect<Redacted.Redacted, R
  * @category sources
  * @since 0.1.0
  */
-export const file = (path: string): Effect.Effect<Redacted.Redacted, RefreshError, FileSystem.FileSystem> => {
+export const file = (
+  path: string,
+  options?: {
+    /** Where the token is in a file of JSON: a member's name or a path such as `credentials.token`. Default: the whole file is the token. */
+    readonly path?: string | undefined
+  }
+): Effect.Effect<Redacted.Redacted, RefreshError, FileSystem.FileSystem> => {
   const what = `the token file ${Text.printable(path, 256)}`
   return Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(path)).pipe(
     Effect.mapError((error) =>
@@ -80,7 +97,7 @@ export const file = (path: string): Effect.Effect<Redacted.Redacted, RefreshErro
           : `${what} cannot be read: check its permissions`
       )
     ),
-    Effect.flatMap((text) => tokenIn(text, what))
+    Effect.flatMap((text) => tokenAt(text, options?.path, what))
   )
 }
 
@@ -244,12 +261,9 @@ export const url = (
     readonly path?: string | undefined
   }
 ): Effect.Effect<Redacted.Redacted, RefreshError, HttpClient> =>
-  Effect.flatMap(ask(name, question), ({ body }) => {
-    const what = `the answer of ${Text.printable(new URL(question.url).host, 256)}`
-    if (question.path === undefined) return tokenIn(body, what)
-    const token = TokenShape.at(Json.parseObject(body) ?? {}, question.path)
-    return typeof token === "string" ? tokenIn(token, what) : Effect.fail(failed(`${what} has no ${question.path}`))
-  })
+  Effect.flatMap(ask(name, question), ({ body }) =>
+    tokenAt(body, question.path, `the answer of ${Text.printable(new URL(question.url).host, 256)}`)
+  )
 
 /**
  * The OpenID Connect token of a job of GitHub Actions, which needs the permission `id-token: write`.

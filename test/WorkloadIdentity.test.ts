@@ -115,6 +115,17 @@ describe("a projected file", () => {
       }
     })
   )
+
+  it.scoped("of JSON has the token at a path", () =>
+    Effect.gen(function* () {
+      const file = path.join(yield* temporary, "token.json")
+      fs.writeFileSync(file, `{"credentials":{"token":"t1ken"},"c4nary":1}`)
+      assert.strictEqual(yield* read(WorkloadIdentity.file(file, { path: "credentials.token" })), "t1ken")
+      const message = yield* messageOf(WorkloadIdentity.file(file, { path: "token" }))
+      assert.include(message, "has no token")
+      assert.notInclude(message, "c4nary")
+    })
+  )
 })
 
 describe("a URL", () => {
