@@ -13,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { generateKeyPairSync, type KeyObject } from "node:crypto"
+import { networkInterfaces } from "node:os"
 import * as Live from "../examples/support/authorizationServer.ts"
 import { protectedApi } from "../examples/support/protectedApi.ts"
 import * as AuthenticatedHttpClient from "../src/AuthenticatedHttpClient.ts"
@@ -20,6 +21,7 @@ import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import * as ClientAuthentication from "../src/ClientAuthentication.ts"
 import * as Credentials from "../src/Credentials.ts"
 import type { RefreshError } from "../src/CredentialsError.ts"
+import * as DPoP from "../src/DPoP.ts"
 import * as Grant from "../src/protocol/Grant.ts"
 import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
 import * as RefreshToken from "../src/providers/RefreshToken.ts"
@@ -333,6 +335,32 @@ layer(Shared, { excludeTestServices: true })("a token", (it) => {
       assert.deepInclude(error.reason, { _tag: "Rejected", code: "invalid_client" })
       assert.isTrue(yield* accepts(server, token))
     })
+  )
+})
+
+const hasV6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"))
+
+describe.skipIf(!hasV6)("a server on ::1", () => {
+  it.scopedLive("is found, issues tokens, rotates and revokes them, and takes proofs for such an address", () =>
+    Effect.gen(function* () {
+      const server = yield* Live.authorizationServer({ clients, host: "::1", nonces: true })
+      assert.match(server.issuer, /^http:\/\/\[::1\]:\d+$/)
+      const { issuer } = server
+      const app = { issuer, clientId: "app", clientSecret: plainSecret }
+      const refreshToken = yield* Effect.promise(() => server.issueRefreshToken("app", "api offline_access"))
+      const credentials = yield* Credentials.make(RefreshToken.make({ ...app, refreshToken }))
+      const first = yield* credentials.token
+      const second = yield* credentials.renew(first)
+      assert.isTrue(yield* accepts(server, second))
+      const spent = new Set([first, second].map((token) => Redacted.value(Option.getOrThrow(token.refreshToken))))
+      assert.strictEqual(spent.add(refreshToken).size, 3)
+      yield* credentials.revoke
+      assert.isFalse(yield* accepts(server, second))
+      const bound = yield* Credentials.make(
+        ClientCredentials.make({ issuer, clientId: "plain", clientSecret: plainSecret, authorization: DPoP.make() })
+      )
+      assert.strictEqual((yield* bound.token).tokenType, "dpop")
+    }).pipe(Effect.provide(FetchHttpClient.layer))
   )
 })
 

@@ -19,6 +19,8 @@ const { addAssertionGrants, jwtBearer, tokenExchange } = await import("./asserti
 export interface Options {
   /** The clients, as metadata of OpenID Connect Dynamic Client Registration 1.0 §2. Default: none. */
   readonly clients?: ReadonlyArray<Readonly<Record<string, unknown>>>
+  /** Which of this machine's two loopback addresses it listens on. Default: `127.0.0.1`. */
+  readonly host?: "127.0.0.1" | "::1"
   /** How long an access token lives, in seconds. Default: 60. */
   readonly accessTokenSeconds?: number
   /** Whether a refresh token works only once. Default: true. */
@@ -86,7 +88,7 @@ export const authorizationServer = (options: Options): Effect.Effect<Authorizati
       if (options.onlyOAuthMetadata === true && request.url === "/.well-known/openid-configuration") {
         response.writeHead(404).end()
       } else handle(request, response)
-    })
+    }, options.host)
     const provider = create(issuer, options)
     const handle = provider.callback()
     return {

@@ -2,13 +2,16 @@
 import { Effect, type Scope } from "effect"
 import * as Http from "node:http"
 
-/** Serves until the scope closes, and says where: `http://127.0.0.1:…`. */
-export const listen = (handler: Http.RequestListener): Effect.Effect<string, never, Scope.Scope> =>
+/** Serves until the scope closes, and says where: `http://127.0.0.1:…`, or `http://[::1]:…`. */
+export const listen = (
+  handler: Http.RequestListener,
+  host: "127.0.0.1" | "::1" = "127.0.0.1"
+): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.async<Http.Server>((resume) => {
       const server = Http.createServer(handler)
       server.once("error", (error) => resume(Effect.die(error)))
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      server.listen(0, host, () => resume(Effect.succeed(server)))
     }),
     (server) =>
       Effect.async<void>((resume) => {
@@ -18,6 +21,6 @@ export const listen = (handler: Http.RequestListener): Effect.Effect<string, nev
   ).pipe(
     Effect.map((server) => {
       const address = server.address()
-      return `http://127.0.0.1:${typeof address === "object" ? address?.port : address}`
+      return `http://${host === "::1" ? "[::1]" : host}:${typeof address === "object" ? address?.port : address}`
     })
   )
