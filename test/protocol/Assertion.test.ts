@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import * as Assertion from "../../src/protocol/Assertion.ts"
 import * as Grant from "../../src/protocol/Grant.ts"
 import * as TokenRequest from "../../src/protocol/TokenRequest.ts"
+import { clear } from "../support/clear.ts"
 
 const base = {
   issuer: "me",
@@ -103,14 +104,15 @@ describe("in a request", () => {
   it("it says who the client is, or is what is offered, and counts as a secret", () => {
     const request = TokenRequest.fromGrant(Grant.jwtBearer())
     const offered = Assertion.asGrant(Assertion.asClient(request, "me", secret), secret)
-    expect(offered.params).toEqual([
+    const shown = { redacted: "a.b.c" }
+    expect(clear(offered.params)).toEqual([
       ["grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
       ["client_id", "me"],
       ["client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"],
-      ["client_assertion", secret],
-      ["assertion", secret]
+      ["client_assertion", shown],
+      ["assertion", shown]
     ])
-    expect(offered.secrets).toEqual([secret, secret])
+    expect(clear(offered.secrets)).toEqual([shown, shown])
   })
 
   it("it is wanted by the grant that has none yet, and by nothing else", () => {

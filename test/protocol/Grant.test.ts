@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Grant from "../../src/protocol/Grant.ts"
+import { clear } from "../support/clear.ts"
 
 const problem = (target: Grant.Target) =>
   Option.getOrUndefined(Option.map(Grant.check("Test", target), ({ option }) => option))
@@ -57,19 +58,19 @@ describe("a grant", () => {
 
   it("offers an assertion, or a name and a password", () => {
     const secret = Redacted.make("s")
-    expect(Grant.jwtBearer(secret, { scope: ["a"] })).toEqual({
+    expect(clear(Grant.jwtBearer(secret, { scope: ["a"] }))).toEqual({
       type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
       params: [
-        ["assertion", secret],
+        ["assertion", { redacted: "s" }],
         ["scope", "a"]
       ],
       oneTime: false
     })
-    expect(Grant.password("ada", secret, { scope: ["a"] })).toEqual({
+    expect(clear(Grant.password("ada", secret, { scope: ["a"] }))).toEqual({
       type: "password",
       params: [
         ["username", "ada"],
-        ["password", secret],
+        ["password", { redacted: "s" }],
         ["scope", "a"]
       ],
       oneTime: false
