@@ -1,6 +1,6 @@
 /** Clients that are known by the certificate of their connection (RFC 8705), over real TLS: a certified authorization server, and an API that wants the same certificate. */
 import type { HttpClient } from "@effect/platform/HttpClient"
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,13 +11,17 @@ import * as Schedule from "effect/Schedule"
 import { certified } from "../examples/support/certificates.ts"
 import * as MutualTls from "../examples/support/mutualTls.ts"
 import * as AuthenticatedHttpClient from "../src/AuthenticatedHttpClient.ts"
+import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import * as ClientAuthentication from "../src/ClientAuthentication.ts"
 import * as Credentials from "../src/Credentials.ts"
 import * as DPoP from "../src/DPoP.ts"
 import type { Provider } from "../src/Provider.ts"
+import * as Grant from "../src/protocol/Grant.ts"
 import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
 import * as RefreshToken from "../src/providers/RefreshToken.ts"
 import * as StaticToken from "../src/providers/StaticToken.ts"
+import * as TokenEndpoint from "../src/TokenEndpoint.ts"
+import * as FakeServer from "./support/FakeServer.ts"
 
 const mine = certified("me")
 const renewed = certified("me-again")
@@ -215,6 +219,69 @@ layer(Shared, { excludeTestServices: true })("mutual TLS", (it) => {
       const { paths, status } = yield* calling(make, mine)
       // The API takes no token that is not bound: it is asked for twice, in vain.
       assert.deepStrictEqual([status, new Set(paths)], [401, new Set(["/token", "tls /api"])])
+    })
+  )
+})
+
+describe("the endpoints for clients with a certificate", () => {
+  const names = [
+    "token_endpoint",
+    "revocation_endpoint",
+    "introspection_endpoint",
+    "pushed_authorization_request_endpoint",
+    "device_authorization_endpoint"
+  ] as const
+  const at = (host: string) => Object.fromEntries(names.map((name) => [name, `https://${host}/${name}`]))
+
+  /** Asks each of them once, whatever it answers, and says where that was. */
+  const asked = (authentication: ClientAuthentication.ClientAuthentication, aliases: object) =>
+    Effect.gen(function* () {
+      const fake = FakeServer.make(() => ({ status: 400, json: { error: "invalid_request" } }))
+      const server = AuthorizationServer.make({
+        token_endpoint: "",
+        ...at("everybody.example"),
+        authorization_endpoint: "https://everybody.example/authorize",
+        mtls_endpoint_aliases: aliases
+      })
+      const self = TokenEndpoint.make("Test", { server, clientId: "me", authentication })
+      yield* TokenEndpoint.check(self)
+      const token = Redacted.make("t0ken")
+      yield* Effect.all([
+        Effect.exit(TokenEndpoint.exchange(self, Grant.clientCredentials())),
+        Effect.exit(TokenEndpoint.revoke(self, token, "access_token")),
+        Effect.exit(TokenEndpoint.introspect(self, token, "access_token")),
+        Effect.exit(TokenEndpoint.pushAuthorization(self, "https://everybody.example/authorize?client_id=me")),
+        Effect.exit(TokenEndpoint.authorizeDevice(self))
+      ]).pipe(Effect.provide(fake.layer))
+      return fake.seen.map(({ url }) => url)
+    })
+
+  it.effect("are asked for everything that they are there for, and the others for the rest (S098)", () =>
+    Effect.gen(function* () {
+      const all = Object.values(at("mtls.example"))
+      assert.deepStrictEqual(yield* asked(ClientAuthentication.tlsClientAuth, at("mtls.example")), all)
+      const one = { token_endpoint: all[0]! }
+      assert.deepStrictEqual(yield* asked(ClientAuthentication.tlsClientAuth, one), [
+        all[0],
+        ...Object.values(at("everybody.example")).slice(1)
+      ])
+    })
+  )
+
+  it.effect("are not asked by anybody else (S098)", () =>
+    Effect.gen(function* () {
+      for (const authentication of [ClientAuthentication.none, ClientAuthentication.clientSecretPost("s3cret")]) {
+        assert.deepStrictEqual(yield* asked(authentication, at("mtls.example")), Object.values(at("everybody.example")))
+      }
+    })
+  )
+
+  it.effect("cannot be where secrets must not go: the layer is not built (S259)", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(
+        asked(ClientAuthentication.tlsClientAuth, { token_endpoint: "http://mtls.example/token" })
+      )
+      assert.strictEqual(error.option, "mtls_endpoint_aliases.token_endpoint")
     })
   )
 })
