@@ -69,6 +69,7 @@ const revealing: Readonly<Record<string, string>> = {
   "protocol/TokenResponse.ts": "reads the key a token is bound to",
   "providers/ApiKey.ts": "puts keys in headers",
   "providers/RefreshToken.ts": "refuses a blank one",
+  "vendors/Bitfount.ts": "reads and writes the tokens of another program, and cuts API keys for the hub",
   "vendors/Cortex.ts": "reads and writes the profiles of another program",
   "vendors/Pilot.ts": "puts the API key where the server looks for it"
 }
@@ -83,6 +84,7 @@ const onPlatform: ReadonlyArray<string> = [
   "internal/http.ts",
   "internal/memoryResponse.ts",
   "internal/program.ts",
+  "vendors/Bitfount.ts",
   "vendors/Cognite.ts"
 ]
 

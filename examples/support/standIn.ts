@@ -53,3 +53,16 @@ export const standIn = (answer: (request: Seen) => Answer): Effect.Effect<string
     response.writeHead(status, { ...(json === undefined ? {} : { "content-type": "application/json" }), ...more })
     response.end(json === undefined ? plain : JSON.stringify(json))
   })
+
+/** Whatever is asked for on the internet is asked of the stand-in, which is told where it was meant to go. */
+export const reroute =
+  (server: string): typeof fetch =>
+  async (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : input)
+    if (["127.0.0.1", "localhost", "[::1]"].includes(url.hostname)) return fetch(input, init)
+    const headers = new Headers(init?.headers)
+    headers.set(meantFor, url.origin)
+    const response = await fetch(server + url.pathname + url.search, { ...init, headers })
+    Object.defineProperty(response, "url", { value: url.href })
+    return response
+  }

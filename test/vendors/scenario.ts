@@ -17,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { type Answer, meantFor, type Seen, standIn } from "../../examples/support/standIn.ts"
+import { type Answer, reroute, type Seen, standIn } from "../../examples/support/standIn.ts"
 
 /** One thing that is done, and what has to come of it. */
 export interface Step {
@@ -105,19 +105,6 @@ const clockOf = () => {
   }
   return { clock, pass: (duration: Duration.DurationInput) => void (offset += Duration.toMillis(duration)) }
 }
-
-/** Whatever is asked for on the internet is asked of the stand-in, which is told where it was meant to go. */
-const reroute =
-  (server: string): typeof fetch =>
-  async (input, init) => {
-    const url = new URL(input instanceof Request ? input.url : input)
-    if (["127.0.0.1", "localhost", "[::1]"].includes(url.hostname)) return fetch(input, init)
-    const headers = new Headers(init?.headers)
-    headers.set(meantFor, url.origin)
-    const response = await fetch(server + url.pathname + url.search, { ...init, headers })
-    Object.defineProperty(response, "url", { value: url.href })
-    return response
-  }
 
 const filled = (value: any, world: World): any =>
   typeof value === "string"
