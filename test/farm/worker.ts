@@ -1,6 +1,7 @@
 /**
  * A process with credentials: on `token <time>` it says which token it has then, on `renew <time>` which one it has instead of the last. Time is
- * what it is told, in seconds that are added to the clock: so tokens expire when the farm wants it.
+ * what it is told, in seconds that are added to the clock: so tokens expire when the farm wants it. On `stop <time>` it does the same as on `token`, but stops itself
+ * in the moment before it would send the refresh token.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
@@ -15,10 +16,16 @@ import * as readline from "node:readline"
 import * as Credentials from "../../src/Credentials.ts"
 import * as Provider from "../../src/Provider.ts"
 import * as RefreshToken from "../../src/providers/RefreshToken.ts"
+import * as Redis from "../../src/Redis.ts"
 import type { Token } from "../../src/Token.ts"
 import * as TokenStore from "../../src/TokenStore.ts"
 
-const [tokenEndpoint = "", directory = "", lockTimeout = "30000"] = process.argv.slice(2)
+const [tokenEndpoint = "", place = "", lockTimeout = "30000", lease = "30000"] = process.argv.slice(2)
+
+/** A directory, or the address of a Redis. */
+const StoreLive = place.startsWith("redis:")
+  ? Redis.layer({ url: place, lockTimeout: Number(lockTimeout), lease: Number(lease) })
+  : TokenStore.layerFile({ directory: place, lockTimeout: Number(lockTimeout) })
 
 const live = Context.get(DefaultServices.liveServices, Clock.Clock)
 let shift = 0
@@ -33,7 +40,19 @@ const clock: Clock.Clock = {
   sleep: live.sleep
 } as Clock.Clock
 
-const provider = RefreshToken.make({ tokenEndpoint, clientId: "farm", refreshToken: "refresh-0" }).pipe(
+let isToStop = false
+
+/** Asked for whenever a request is made, just before it is sent. */
+const clientSecret = Effect.sync(() => {
+  if (isToStop) {
+    isToStop = false
+    console.log("stopping")
+    process.kill(process.pid, "SIGSTOP")
+  }
+  return "s3cret"
+})
+
+const provider = RefreshToken.make({ tokenEndpoint, clientId: "farm", clientSecret, refreshToken: "refresh-0" }).pipe(
   Provider.persisted("farm")
 )
 
@@ -52,6 +71,7 @@ const program = Effect.gen(function* () {
     if (line.done === true) return
     const [what, time] = line.value.split(" ")
     shift = Number(time)
+    isToStop = what === "stop"
     const wanted = what === "renew" && last !== undefined ? credentials.renew(last) : credentials.token
     const result = yield* Effect.either(wanted)
     if (Either.isRight(result)) {
@@ -63,9 +83,7 @@ const program = Effect.gen(function* () {
 
 Effect.runPromise(
   Effect.scoped(program).pipe(
-    Effect.provide(
-      Layer.merge(FetchHttpClient.layer, TokenStore.layerFile({ directory, lockTimeout: Number(lockTimeout) }))
-    ),
+    Effect.provide(Layer.merge(FetchHttpClient.layer, StoreLive)),
     Effect.provide(Logger.remove(Logger.defaultLogger)),
     Effect.withClock(clock)
   )
