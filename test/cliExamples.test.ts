@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as RedisServer from "./support/redisServer.ts"
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..")
 const isNode = !("Deno" in globalThis) && !("Bun" in globalThis)
@@ -11,7 +12,7 @@ const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : 
 /** Runs an example as it comes, with these variables besides, to its end. */
 const example = (file: string, args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
   Effect.async<{ readonly code: number | null; readonly out: string }>((resume) => {
-    const names = ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "TOKEN_URL", "SCOPE", "STORE_PASSPHRASE"]
+    const names = ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "TOKEN_URL", "SCOPE", "STORE_PASSPHRASE", "REDIS_URL"]
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)))
     const child = execFile(
       process.execPath,
@@ -83,5 +84,31 @@ describe("the workers example", () => {
         assert.isAtLeast(shown("token requests"), 1)
       }),
     90_000
+  )
+})
+
+describe("the fleet example", () => {
+  it.live.skipIf(!RedisServer.isInstalled)(
+    "shares one login through Redis",
+    () =>
+      Effect.gen(function* () {
+        const { code, out } = yield* example("fleet.ts", [], { WORKERS: "2", SECONDS: "2" })
+        const shown = (row: string) => Number(new RegExp(`^${row} +(\\d+)$`, "m").exec(out)?.[1])
+        assert.strictEqual(code, 0, out)
+        assert.deepStrictEqual([shown("workers"), shown("failed"), shown("401s")], [2, 0, 0])
+        assert.strictEqual(shown("token requests"), 1)
+      }),
+    90_000
+  )
+
+  it.live(
+    "says what is missing where there is no Redis",
+    () =>
+      Effect.gen(function* () {
+        const { code, out } = yield* example("fleet.ts", [], { PATH: "/nonexistent" })
+        assert.strictEqual(code, 0)
+        assert.match(out, /^There is no redis-server on this machine: install it/)
+      }),
+    40_000
   )
 })

@@ -10,7 +10,9 @@ import * as Stream from "effect/Stream"
 import { Redis as IORedis } from "ioredis"
 import { inspect } from "node:util"
 import { afterAll, beforeAll } from "vitest"
-import type { TokenStoreError } from "../../src/CredentialsError.ts"
+import * as Credentials from "../../src/Credentials.ts"
+import { RefreshError, type TokenStoreError } from "../../src/CredentialsError.ts"
+import * as Provider from "../../src/Provider.ts"
 import * as Redis from "../../src/Redis.ts"
 import { TokenStore } from "../../src/TokenStore.ts"
 import * as RedisServer from "../support/redisServer.ts"
@@ -242,6 +244,70 @@ describe.skipIf(!RedisServer.isInstalled)("a real Redis", () => {
       assert.strictEqual((yield* Effect.flip(store.get("me"))).reason, "NewerVersion")
       assert.strictEqual((yield* Effect.flip(put(store, "me", 2))).reason, "NewerVersion")
       assert.strictEqual(yield* ask((raw) => raw.get(key!)), '{"version":999}')
+    })
+  )
+
+  it.scopedLive("brings one token to all who start at once, by one request (S200)", () =>
+    Effect.gen(function* () {
+      const options = { url: server.url, prefix: prefix() }
+      let requests = 0
+      const provider = Provider.make({
+        name: "Slow",
+        acquire: () =>
+          Effect.as(
+            Effect.delay(
+              Effect.sync(() => requests++),
+              50
+            ),
+            numbered(1)
+          )
+      }).pipe(Provider.persisted("me"))
+      const token = Effect.flatMap(Credentials.make(provider), (credentials) => credentials.token)
+      const started = yield* Effect.replicateEffect(Effect.provide(token, Redis.layer(options)), 30, {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual(requests, 1)
+      assert.strictEqual(new Set(started.map(({ accessToken }) => Redacted.value(accessToken))).size, 1)
+    })
+  )
+
+  it.scopedLive("that lost what was written last leads to a refusal, which is told, and to no loop (S191)", () =>
+    Effect.gen(function* () {
+      const mine = prefix()
+      let current = 0
+      let requests = 0
+      const provider = Provider.make({
+        name: "Rotating",
+        acquire: ({ previous }) =>
+          Effect.suspend(() => {
+            requests++
+            const spent = Option.match(previous, { onNone: () => 0, onSome: numberOf })
+            return spent === current
+              ? Effect.succeed(numbered(++current))
+              : new RefreshError({
+                  provider: "Rotating",
+                  reason: { _tag: "Rejected", code: "invalid_grant", status: 400 }
+                })
+          })
+      }).pipe(Provider.persisted("me"))
+      const started = Effect.flatMap(Layer.build(Redis.layer({ url: server.url, prefix: mine })), (context) =>
+        Effect.provide(Credentials.make(provider), context)
+      )
+      const before = yield* started
+      const first = yield* before.token
+      const [key] = yield* ask((raw) => raw.keys(`{${mine}}:token:*`))
+      const old = yield* ask((raw) => raw.get(key!))
+      assert.strictEqual(numberOf(yield* before.renew(first)), 2)
+      // The replica that takes over had not heard of it.
+      yield* ask((raw) => raw.set(key!, old!))
+      const after = yield* started
+      const stale = yield* after.token
+      assert.strictEqual(numberOf(stale), 1)
+      requests = 0
+      const error = yield* Effect.flip(after.renew(stale))
+      assert.strictEqual(error.reason._tag, "Rejected")
+      assert.isAtMost(requests, 2)
+      assert.strictEqual(yield* ask((raw) => raw.get(key!)), old)
     })
   )
 
