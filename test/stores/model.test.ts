@@ -1,14 +1,18 @@
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { expect } from "vitest"
+import { afterAll, beforeAll, expect } from "vitest"
+import * as Redis from "../../src/Redis.ts"
 import * as TokenStore from "../../src/TokenStore.ts"
+import * as RedisServer from "../support/redisServer.ts"
 import { numbered, numberOf } from "./contract.ts"
 
 /** How many sequences of operations; `EFFECT_CREDENTIALS_STORE_RUNS=10000` for a long night. */
@@ -137,4 +141,19 @@ describe("a model of token stores", () => {
       close: () => fs.rmSync(directory, { recursive: true, force: true })
     }
   })
+})
+
+describe.skipIf(!RedisServer.isInstalled)("a model of token stores, beside a real Redis", () => {
+  const scope = Effect.runSync(Scope.make())
+  let url = ""
+  let count = 0
+  beforeAll(async () => {
+    url = (await Effect.runPromise(Scope.extend(RedisServer.start(), scope))).url
+  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  scenario("Redis.layer", () => ({
+    layer: Redis.layer({ url, prefix: `model-${count++}` }),
+    isLasting: true,
+    close: () => undefined
+  }))
 })

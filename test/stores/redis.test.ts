@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -268,6 +269,41 @@ describe.skipIf(!RedisServer.isInstalled)("a real Redis", () => {
       })
       assert.strictEqual(requests, 1)
       assert.strictEqual(new Set(started.map(({ accessToken }) => Redacted.value(accessToken))).size, 1)
+    })
+  )
+
+  it.scopedLive("measures leases by its own clock, however far apart those of the machines are (S192)", () =>
+    Effect.gen(function* () {
+      const mine = prefix()
+      const live = yield* Effect.clock
+      const shifted = (hours: number): Clock.Clock => ({
+        ...live,
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        sleep: (duration) => live.sleep(duration),
+        currentTimeMillis: Effect.map(live.currentTimeMillis, (millis) => millis + hours * 3_600_000),
+        unsafeCurrentTimeMillis: () => live.unsafeCurrentTimeMillis() + hours * 3_600_000,
+        currentTimeNanos: live.currentTimeNanos,
+        unsafeCurrentTimeNanos: () => live.unsafeCurrentTimeNanos()
+      })
+      let inside = 0
+      const machine = (hours: number) =>
+        Effect.gen(function* () {
+          const store = yield* open({ url: server.url, prefix: mine, lease: 200 })
+          for (let n = 0; n < 3; n++) {
+            yield* store.transaction("me", (token) =>
+              Effect.gen(function* () {
+                assert.strictEqual(++inside, 1)
+                yield* Effect.sleep(100)
+                inside--
+                return Option.some(
+                  numbered(Option.match(token, { onNone: () => 1, onSome: (token) => numberOf(token) + 1 }))
+                )
+              })
+            )
+          }
+        }).pipe(Effect.withClock(shifted(hours)))
+      yield* Effect.all([machine(0), machine(5), machine(-5)], { concurrency: 3 })
+      assert.strictEqual(yield* stored(yield* open({ url: server.url, prefix: mine }), "me"), 9)
     })
   )
 
