@@ -31,7 +31,7 @@
  * | a variable makes the log say that credentials were added (B31) | spans and events of `Credentials` say what happens, never with a value |
  * | `AuthEnvironmentError`, `AuthenticatedUserError`, `AuthenticationError`, `ConnectionError` (B32) | `InvalidOption`, the reason `WrongUser`, `RefreshError` |
  *
- * **Gotchas** – a directory or file that others may *write* to, as a umask of 002 makes them, is not believed: going on without it is a line in the log, `chmod go-w` mends it.
+ * **Gotchas** – a user's directory that others may *write* to, as a umask of 002 makes it, is not believed: the log says so, and tokens stay in memory until `chmod 700` mends it.
  *
  * @example
  * ```ts
@@ -319,24 +319,32 @@ export const login = <R = never>(options: LoginOptions<R> = {}): Provider.Provid
   const { audience, authDomain, clientId, scopes, username } = settled(options)
   const { open = Browser.open, prompt } = options
   const base = `https://${authDomain}`
-  return Provider.make({
-    ...DeviceAuthorization.make<R>({
-      server: AuthorizationServer.make({
-        issuer: `${base}/`,
-        token_endpoint: `${base}/oauth/token`,
-        device_authorization_endpoint: `${base}/oauth/device/code`,
-        jwks_uri: `${base}/.well-known/jwks.json`
-      }),
-      clientId,
-      scope: wordsOf(scopes),
-      audience,
-      authorization: authorization(options.environment),
-      expected: username === anybody ? undefined : { [usernameClaim]: username },
-      pollAtOnce: true,
-      prompt,
-      open: open === false ? undefined : open
+  const provider = DeviceAuthorization.make<R>({
+    server: AuthorizationServer.make({
+      issuer: `${base}/`,
+      token_endpoint: `${base}/oauth/token`,
+      device_authorization_endpoint: `${base}/oauth/device/code`,
+      jwks_uri: `${base}/.well-known/jwks.json`
     }),
-    name
+    clientId,
+    scope: wordsOf(scopes),
+    audience,
+    authorization: authorization(options.environment),
+    expected: username === anybody ? undefined : { [usernameClaim]: username },
+    pollAtOnce: true,
+    prompt,
+    open: open === false ? undefined : open
+  })
+  return Provider.make({
+    ...provider,
+    name,
+    check: /^[a-z0-9.-]+(:\d+)?$/i.test(authDomain)
+      ? Effect.mapError(provider.check, (error) =>
+          error.option === "expected"
+            ? invalid("scopes", "made with openid where a username is given: nobody would know who logs in")
+            : error
+        )
+      : Effect.fail(invalid("authDomain", "the name of a host"))
   })
 }
 

@@ -117,10 +117,10 @@ scenarios("bitfount", {
         stored: () =>
           Effect.flatMap(TokenStore, (store) => store.list).pipe(Effect.provide(Bitfount.layerStore(options))),
         another: (file: any) => Effect.sync(() => writeFile(file)),
-        loosen: (name: string) =>
+        loosen: ({ directory, name }: any) =>
           Effect.sync(() => {
-            fs.chmodSync(at(name), 0o644)
-            fs.chmodSync(path.dirname(at(name)), 0o755)
+            fs.chmodSync(at(name), 0o664)
+            fs.chmodSync(path.dirname(at(name)), Number.parseInt(directory, 8))
           }),
         modes: (name: string) =>
           Effect.sync(() => [path.dirname(name), name].map((each) => (fs.statSync(at(each)).mode & 0o777).toString(8))),
