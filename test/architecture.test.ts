@@ -71,6 +71,7 @@ const revealing: Readonly<Record<string, string>> = {
   "providers/RefreshToken.ts": "refuses a blank one",
   "vendors/Bitfount.ts": "reads and writes the tokens of another program, and cuts API keys for the hub",
   "vendors/Cortex.ts": "reads and writes the profiles of another program",
+  "vendors/Google.ts": "writes the file that gcloud reads, and shows one token to obtain another",
   "vendors/Pilot.ts": "puts the API key where the server looks for it"
 }
 
@@ -85,7 +86,8 @@ const onPlatform: ReadonlyArray<string> = [
   "internal/memoryResponse.ts",
   "internal/program.ts",
   "vendors/Bitfount.ts",
-  "vendors/Cognite.ts"
+  "vendors/Cognite.ts",
+  "vendors/Google.ts"
 ]
 
 /** Packages that only who uses a module needs to install. */
