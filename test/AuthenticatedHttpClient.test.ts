@@ -947,7 +947,7 @@ describe("around and below", () => {
 })
 
 describe("per request", () => {
-  it.effect("anonymous sends without credentials and acquires nothing", () =>
+  it.effect("anonymous sends without credentials and acquires nothing (U74)", () =>
     Effect.gen(function* () {
       const { client, sent } = answering(unauthorized())
       const credentials = fakeCredentials()
