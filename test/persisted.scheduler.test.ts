@@ -22,7 +22,7 @@ import * as TokenStore from "../src/TokenStore.ts"
 import * as FailingStore from "./support/failingStore.ts"
 import { seeds, type World } from "./support/SeededScheduler.ts"
 
-const count = Number(process.env["SEEDS"] ?? 200)
+const count = Number(process.env["SEEDS"] ?? 100)
 
 const it = (sentence: string, body: () => void) => test(sentence, body, 60_000)
 
