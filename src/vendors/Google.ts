@@ -118,6 +118,8 @@ const retry = Schedule.exponential("1 second").pipe(
 /**
  * How tokens go on a request: as a bearer token, and the project that pays, where there is one, in `x-goog-user-project`.
  *
+ * **Gotchas** – a request that has one of these headers already goes out as it is: give another project to {@link withQuotaProject}, not to the request.
+ *
  * @example
  * ```ts
  * import * as Google from "effect-credentials/Google"
@@ -344,6 +346,25 @@ const advised = (error: RefreshError): RefreshError => {
 const scopesOf = ({ defaultScopes = [], scopes }: AuthorizedUser<unknown>): ReadonlyArray<string> =>
   scopes ?? defaultScopes
 
+/** What Google calls them in its answers. */
+const longNames: Readonly<Record<string, string>> = {
+  email: "https://www.googleapis.com/auth/userinfo.email",
+  profile: "https://www.googleapis.com/auth/userinfo.profile"
+}
+
+const checkScope = (
+  wanted: ReadonlyArray<string>,
+  granted: ReadonlyArray<string>,
+  missingScopes: AuthorizedUser["missingScopes"]
+): Effect.Effect<void, RefreshError> => {
+  const missing = wanted.filter((scope) => !granted.includes(scope) && !granted.includes(longNames[scope] ?? scope))
+  if (missing.length === 0) return Effect.void
+  const description = `Google granted less than was asked for, missing: ${missing.join(" ")}`
+  return missingScopes === "error"
+    ? new RefreshError({ provider: name, reason: { _tag: "InvalidResponse", description } })
+    : Effect.logWarning(`${name}: ${description}`)
+}
+
 /** Spends the refresh token. Google never rotates one, so a lost answer is simply asked for again. */
 const renewing = <R>(
   user: AuthorizedUser<R>,
@@ -364,7 +385,7 @@ const renewing = <R>(
       authentication: withMetrics(client.authentication!),
       scope,
       retry,
-      reducedScope: missingScopes === "error" ? "ignore" : "warn",
+      reducedScope: "ignore",
       authorization: authorization(user.quotaProject)
     },
     ({ previous }) =>
@@ -385,18 +406,9 @@ const renewing = <R>(
     // Everybody who uses gcloud has the same client.
     key: account === undefined || account === "" ? Option.none() : provider.key,
     acquire: (need) =>
-      Effect.flatMap(Effect.mapError(provider.acquire(need), advised), (token) => {
-        const missing = missingScopes === "error" ? scope.filter((scope) => !token.scope.includes(scope)) : []
-        return missing.length === 0
-          ? Effect.succeed(token)
-          : new RefreshError({
-              provider: name,
-              reason: {
-                _tag: "InvalidResponse",
-                description: `Google granted less than was asked for, missing: ${missing.join(" ")}`
-              }
-            })
-      })
+      Effect.tap(Effect.mapError(provider.acquire(need), advised), (token) =>
+        checkScope(scope, token.scope, missingScopes)
+      )
   })
 }
 
@@ -1003,7 +1015,12 @@ const subjectOf = (
       timeLimit: Duration.millis(millis)
     })
     const need = { previous: Option.none(), validFor: Duration.zero, interaction: "forbidden" } as const
-    return { token: Effect.map(running.acquire(need), ({ accessToken }) => accessToken), check: running.check }
+    const token = Effect.zipWith(running.acquire(need), DateTime.now, (token, now) =>
+      Token.freshness(token, now) === "Expired"
+        ? Effect.fail(failed("the token that the program printed has expired"))
+        : Effect.succeed(token.accessToken)
+    )
+    return { token: Effect.flatten(token), check: running.check }
   })
 
 const externalAccount = (settings: Settings) =>
@@ -1089,7 +1106,14 @@ export const load = (
   info: unknown,
   options: LoadOptions = {}
 ): Effect.Effect<Provider.Provider<Platform>, InvalidOption | PartialCredentials> =>
-  Effect.flatMap(membersOf(info, options.source), (members) => Effect.map(providerOf({ members, options }), named))
+  Effect.gen(function* () {
+    const members = yield* membersOf(info, options.source)
+    const provider = yield* providerOf({ members, options })
+    const check = Effect.mapError(provider.check, ({ expected, option }) =>
+      invalid(option, `${expected}${within(options.source)}`)
+    )
+    return Provider.make({ ...provider, name, check })
+  })
 
 const setting = (variable: string): Effect.Effect<Option.Option<string>> =>
   Effect.map(

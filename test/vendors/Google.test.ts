@@ -124,6 +124,7 @@ scenarios("google", {
           Effect.map(Effect.flatMap(credentials.token, credentials.renew), ({ accessToken }) =>
             Redacted.value(accessToken)
           ),
+        key: () => Effect.succeed(Option.getOrNull(provider.key)),
         revoke: () => credentials.revoke,
         get: (path: string) => Effect.map(get(path), ({ status }) => ({ status })),
         names: (path: string) =>
@@ -147,7 +148,7 @@ scenarios("google", {
           Effect.gen(function* () {
             const start = yield* DateTime.now
             yield* credentials.token
-            return Math.round(DateTime.distance(start, yield* DateTime.now) / 1000)
+            return String(Math.round(DateTime.distance(start, yield* DateTime.now) / 1000))
           }),
         read: ({ file, ...options }: any) =>
           Effect.provide(Effect.map(Google.fromAuthorizedUserFile(file, options), revealed), platform),
