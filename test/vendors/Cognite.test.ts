@@ -2,6 +2,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { expect } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -109,12 +110,8 @@ scenarios("cognite", {
             const redirect = page.opened.at(-1)?.searchParams.get("redirect_uri")
             return redirect === undefined || redirect === null ? /\d{5}/.exec(message)?.[0] : new URL(redirect).port
           }),
-        seconds: () =>
-          Effect.gen(function* () {
-            const start = yield* DateTime.now
-            yield* credentials.token
-            return Math.round(DateTime.distance(start, yield* DateTime.now) / 1000)
-          }),
+        /** Whether the login has taken as long as it should at least, in seconds. */
+        takes: (seconds: number) => Effect.map(Effect.timed(value), ([took]) => Duration.toSeconds(took) >= seconds),
         assertion: () =>
           Effect.map(value, () => {
             const [header, claims] = world.seen

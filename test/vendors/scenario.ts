@@ -97,10 +97,14 @@ const clockOf = () => {
     currentTimeNanos: Effect.sync(nanos),
     sleep: (duration) =>
       Duration.lessThan(duration, "9 seconds")
-        ? Effect.zipRight(
-            live.sleep(Duration.times(duration, 0.01)),
-            Effect.sync(() => void (offset += Duration.toMillis(duration) * 0.99))
-          )
+        ? Effect.suspend(() => {
+            const until = millis() + Duration.toMillis(duration)
+            return Effect.zipRight(
+              live.sleep(Duration.times(duration, 0.01)),
+              // Others may have slept meanwhile, too.
+              Effect.sync(() => void (offset += Math.max(0, until - millis())))
+            )
+          })
         : live.sleep(duration)
   }
   return { clock, pass: (duration: Duration.DurationInput) => void (offset += Duration.toMillis(duration)) }
