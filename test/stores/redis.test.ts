@@ -181,26 +181,26 @@ describe.skipIf(!RedisServer.isInstalled)("a real Redis", () => {
   it.scopedLive("ends the lock of a holder that died when its lease is over, and not before (S189)", () =>
     Effect.gen(function* () {
       const mine = prefix()
-      const store = yield* open({ url: server.url, prefix: mine, lease: 200 })
+      const store = yield* open({ url: server.url, prefix: mine, lease: 500 })
       yield* put(store, "me", 1)
       const name = (yield* ask((raw) => raw.keys(`{${mine}}:token:*`)))[0]!.replace(":token:", ":lock:")
-      yield* ask((raw) => raw.set(name, "dead", "PX", 200))
+      yield* ask((raw) => raw.set(name, "dead", "PX", 500))
       yield* put(store, "me", 2)
-      // It lives for four leases, and keeps the lock.
+      // It lives for three leases, and keeps the lock.
       let isInside = false
       yield* Effect.all(
         [
           store.transaction("me", () =>
             Effect.gen(function* () {
               isInside = true
-              yield* Effect.sleep(800)
+              yield* Effect.sleep(1_500)
               isInside = false
               return Option.some(numbered(3))
             })
           ),
           Effect.gen(function* () {
             yield* Effect.sleep(50)
-            yield* (yield* open({ url: server.url, prefix: mine, lease: 200 })).transaction("me", (token) => {
+            yield* (yield* open({ url: server.url, prefix: mine, lease: 500 })).transaction("me", (token) => {
               assert.isFalse(isInside)
               return Effect.succeed(Option.map(token, (token) => numbered(numberOf(token) + 1)))
             })
@@ -388,7 +388,7 @@ describe.skipIf(!RedisServer.isInstalled)("a real Redis", () => {
         on: () => undefined,
         disconnect: () => {}
       }
-      const store = yield* open({ client, prefix: mine, timeLimit: 200 })
+      const store = yield* open({ client, prefix: mine, timeLimit: 500 })
       yield* put(store, "me", 0)
       nth = 0
       yield* put(store, "me", 1)
