@@ -288,7 +288,7 @@ describe.skipIf(!RedisServer.isInstalled)("a real Redis", () => {
       let inside = 0
       const machine = (hours: number) =>
         Effect.gen(function* () {
-          const store = yield* open({ url: server.url, prefix: mine, lease: 200 })
+          const store = yield* open({ url: server.url, prefix: mine, lease: 500 })
           for (let n = 0; n < 3; n++) {
             yield* store.transaction("me", (token) =>
               Effect.gen(function* () {
