@@ -984,7 +984,8 @@ const subjectOf = (
       const secrets = Object.fromEntries(
         Object.entries(headers).map(([name, value]) => [name, Redacted.make(String(value))])
       )
-      return { token: WorkloadIdentity.url({ url, headers: secrets, path }), check: Effect.void }
+      const token = WorkloadIdentity.url({ url, headers: secrets, path, timeLimit: "10 seconds" })
+      return { token, check: Effect.void }
     }
     const program = Json.member(given, "executable")
     const line = Json.isObject(program) ? textAt(program, "command") : undefined
@@ -1170,6 +1171,17 @@ const gcloudFile: Effect.Effect<string> = Effect.gen(function* () {
 const variable = "GOOGLE_APPLICATION_CREDENTIALS"
 
 /**
+ * What an application wants of the credentials that it finds on this machine.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ApplicationDefaultOptions extends Omit<LoadOptions, "source"> {
+  /** How long the machine's metadata server may take to answer, above zero and at most a minute: where there is none, the search ends after that. Default: 5 seconds. */
+  readonly metadataTimeLimit?: Duration.DurationInput | undefined
+}
+
+/**
  * The provider that this machine has for applications: the file that `GOOGLE_APPLICATION_CREDENTIALS` names, else what `gcloud auth application-default login` has left
  * (`CLOUDSDK_CONFIG`, `~/.config/gcloud`, `%APPDATA%\gcloud`), else the metadata server of the machine.
  *
@@ -1194,7 +1206,7 @@ const variable = "GOOGLE_APPLICATION_CREDENTIALS"
  * @since 0.1.0
  */
 export const applicationDefault = (
-  options: Omit<LoadOptions, "source"> = {}
+  options: ApplicationDefaultOptions = {}
 ): Effect.Effect<
   Chain.Chain<Platform>,
   MissingCredentials | PartialCredentials | InvalidOption,
@@ -1218,11 +1230,16 @@ export const applicationDefault = (
         ? loadAt(gcloudPath, "the file of gcloud", wanted)
         : missing(Text.printable(gcloudPath, 256))
     })
-    const machine = GoogleMetadata.make({ scope: options.scopes, authorization: authorization(quotaProject) })
+    const timeLimit = options.metadataTimeLimit ?? "5 seconds"
+    const machine = GoogleMetadata.make({
+      scope: options.scopes,
+      timeLimit,
+      authorization: authorization(quotaProject)
+    })
     const chain = yield* Chain.firstConfigured(
       Effect.provideService(chosen, FileSystem.FileSystem, files),
       Effect.provideService(left, FileSystem.FileSystem, files),
-      Chain.within(machine, "5 seconds")
+      Chain.within(machine, timeLimit)
     )
     return Object.assign(named<Platform>(chain), { explain: chain.explain })
   })
@@ -1391,7 +1408,7 @@ export const layer = <R, Name extends string = "default">(
  * @since 0.1.0
  */
 export const layerApplicationDefault = <Name extends string = "default">(
-  options?: Omit<LoadOptions, "source">,
+  options?: ApplicationDefaultOptions,
   engine?: Credentials.LayerOptions<Name>
 ): Layer.Layer<Credentials.Id<Name>, MissingCredentials | PartialCredentials | InvalidOption, Platform> =>
   Layer.unwrapEffect(Effect.map(applicationDefault(options), (provider) => layer(provider, engine)))
