@@ -35,6 +35,7 @@ import * as Spending from "./internal/spending.ts"
 import * as Text from "./internal/text.ts"
 import * as Provider from "./Provider.ts"
 import type { Token } from "./Token.ts"
+import { merged } from "./internal/merged.ts"
 
 /**
  * One provider of a chain: from configuration (`fromConfig` of its module), or ready, one that finds out when it is asked whether it can serve.
@@ -305,7 +306,7 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
         Effect.tap(() => Effect.sync(() => void (winner = undefined))),
         Effect.flatMap((exits) => Effect.forEach(exits, (exit) => exit, { discard: true }))
       ),
-      ...(updates.length === 0 ? {} : { updates: Stream.mergeAll(updates, { concurrency: "unbounded" }) }),
+      ...(updates.length === 0 ? {} : { updates: merged(...updates) }),
       check: Effect.zipRight(
         Effect.forEach(candidates, ({ provider }) => provider.check, { discard: true }),
         ways.size === 1

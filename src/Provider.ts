@@ -58,6 +58,7 @@ import * as Sources from "./Sources.ts"
 import * as Token from "./Token.ts"
 import * as TokenEndpoint from "./TokenEndpoint.ts"
 import { TokenStore } from "./TokenStore.ts"
+import { merged } from "./internal/merged.ts"
 
 /**
  * What is needed of a provider now.
@@ -501,7 +502,7 @@ export const persisted: {
         )
       )
       const soon = Effect.delay(Effect.orElseSucceed(store.get(name), Option.none<Token.Token>), "1 second")
-      const elsewhere = Stream.merge(store.changes(name), Stream.filterMap(Stream.fromEffect(soon), identity)).pipe(
+      const elsewhere = merged(store.changes(name), Stream.filterMap(Stream.fromEffect(soon), identity)).pipe(
         Stream.filterEffect((token) => serves(token, need)),
         Stream.runHead,
         Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
@@ -556,7 +557,7 @@ export const persisted: {
         Effect.flatMap(TokenStore, (store) => store.remove(name)),
         self.forget
       ),
-      updates: Stream.merge(
+      updates: merged<Token.Token, R | TokenStore>(
         Stream.filterEffect(Stream.unwrap(Effect.map(TokenStore, (store) => store.changes(name))), (token) =>
           Token.isSendable(token) ? isOurs(token) : Effect.succeed(false)
         ),
@@ -775,7 +776,7 @@ export const orElse: {
       ).pipe(Effect.flatten)
     },
     forget: Effect.zipRight(self.forget, that.forget),
-    updates: self.updates === Stream.empty ? that.updates : Stream.merge(self.updates, that.updates),
+    updates: self.updates === Stream.empty ? that.updates : merged<Token.Token, R | R2>(self.updates, that.updates),
     check: Effect.zipRight(self.check, that.check)
   })
 })

@@ -146,7 +146,7 @@ describe("Provider.persisted under every order of events", () => {
             Effect.provideService(Scope.Scope, scope)
           )
           const caller = yield* Effect.fork(credentials.token)
-          yield* world.pause(world.random() < 0.7 ? 8 : 40)
+          yield* world.pause(world.random() < 0.7 ? 5 : 40)
           const wasRunning = caller.unsafePoll() === null
           yield* Scope.close(scope, Exit.void)
           ensure((yield* stored(store)) === server.expected, "the refresh token is lost")

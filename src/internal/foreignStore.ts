@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { merged } from "./merged.ts"
 import type { Failure, SharedFile } from "./sharedFile.ts"
 
 /** How the other program writes. A text that is none of its own is a description of what is wrong with it. */
@@ -104,7 +105,7 @@ export const make = <A, E>(
       f: (stored: Option.Option<A>) => Effect.Effect<Option.Option<A>, E2, R>
     ): Effect.Effect<Option.Option<A>, E | E2, R> => transaction(key, f),
     changes: (key: string): Stream.Stream<A> => {
-      const looks = Stream.merge(
+      const looks = merged<unknown, never>(
         Stream.catchAll(file.changes, () => Stream.empty),
         Stream.fromSchedule(Schedule.spaced(lookEvery))
       )

@@ -55,6 +55,7 @@ import * as DeviceFlow from "../protocol/DeviceFlow.ts"
 import * as Provider from "../Provider.ts"
 import type { Token } from "../Token.ts"
 import * as TokenEndpoint from "../TokenEndpoint.ts"
+import { merged } from "../internal/merged.ts"
 
 const name = "DeviceAuthorization"
 
@@ -215,14 +216,13 @@ const logIn = <R>(
       verificationUri: codes.verificationUri,
       verificationUriComplete: codes.verificationUriComplete,
       expiresAt: DateTime.addDuration(yield* DateTime.now, codes.expiresIn),
-      progress: Stream.merge(
-        Stream.takeUntil(Stream.fromPubSub(happened), ({ _tag }) => _tag === "Done" || _tag === "Failed"),
+      progress: merged(
+        Stream.fromPubSub(happened),
         Stream.repeatEffectWithSchedule(
           Effect.map(timer.left, (left): Progress => ({ _tag: "Waiting", left })),
           Schedule.spaced("1 second")
-        ),
-        { haltStrategy: "left" }
-      )
+        )
+      ).pipe(Stream.takeUntil(({ _tag }) => _tag === "Done" || _tag === "Failed"))
     }
     const tell = (progress: Progress) => PubSub.publish(happened, progress)
 
