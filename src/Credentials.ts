@@ -322,7 +322,7 @@ export const make = <R>(
       return Math.max(planned, paused, 0)
     }
 
-    const adopt = (token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined) => {
+    const holding = (token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined): Held => {
       const issuedAt = DateTime.toEpochMillis(token.issuedAt)
       const expiresAt = Option.match(token.expiresAt, {
         onNone: () => now.wall + defaultLifetime,
@@ -331,8 +331,7 @@ export const make = <R>(
       const expiresIn = Math.min(expiresAt - now.wall, Timing.maxLifetime)
       const lifetime = Option.isNone(token.expiresAt) ? defaultLifetime : expiresAt - issuedAt
       const spacing = Timing.spacing(expiresIn)
-      const before = held
-      held = {
+      return {
         token,
         exit: Exit.succeed(token),
         since: now,
@@ -346,6 +345,11 @@ export const make = <R>(
         replacesRefused: mine?.refused !== undefined,
         isWished: mine !== undefined && Duration.greaterThan(mine.need.validFor, Duration.zero)
       }
+    }
+
+    const adopt = (token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined) => {
+      const before = held
+      held = holding(token, now, jitter, mine)
       failure = undefined
       expiryTold = false
       trustedFrom = trustedUntil = now.wall
@@ -447,12 +451,31 @@ export const make = <R>(
       return Effect.zipRight(measured(failed, 1), log(error.message))
     }
 
+    /**
+     * Whether the token expired on its way, because the machine slept: nothing else takes longer than the provider may. Then it is kept for what renews it,
+     * and nobody is given it: the flight goes on.
+     */
+    const isLate = (mine: Flight, token: Token.Token, boarded: Timing.Instant, now: Timing.Instant): boolean => {
+      const isOver = Option.exists(token.expiresAt, DateTime.between({ minimum: at(boarded), maximum: at(now) }))
+      const slept = Timing.elapsed(boarded, now) > Duration.toMillis(provider.timeLimit)
+      if (!isOver || !slept || mine.generation !== generation) return false
+      held = { ...holding(token, now, 0, mine), spacing: 0, dueIn: 0 }
+      failure = undefined
+      mine.need = { ...mine.need, previous: Option.some(token) }
+      return true
+    }
+
     const fly = (mine: Flight, delay: number): Effect.Effect<void, never, R> =>
       Effect.clockWith((clock) => {
         const begin = Timing.instant(clock)
         const wait = delay > 0 ? Effect.interruptible(Effect.sleep(Duration.millis(delay))) : Effect.void
         return Effect.zipRight(wait, board(mine)).pipe(
-          Effect.flatMap(() => acquire(mine.need)),
+          Effect.flatMap(() => {
+            const boarded = Timing.instant(clock)
+            return Effect.flatMap(acquire(mine.need), (token) =>
+              isLate(mine, token, boarded, Timing.instant(clock)) ? acquire(mine.need) : Effect.succeed(token)
+            )
+          }),
           Effect.exit,
           Effect.zip(Random.next),
           Effect.flatMap(([exit, jitter]) => {
@@ -898,7 +921,7 @@ const schedule = (self: Credentials): Effect.Effect<never> =>
  * @since 0.1.0
  */
 export const refreshes = (self: Credentials): Stream.Stream<Token.Token> =>
-  Stream.merge(self.changes, Stream.drain(Stream.fromEffect(schedule(self))), { haltStrategy: "left" })
+  Stream.unwrapScoped(Effect.as(Effect.forkScoped(schedule(self)), self.changes))
 
 /**
  * As {@link layer}, and the token is obtained at once and renewed on schedule for as long as the layer lives, whether anybody asks or not.

@@ -90,7 +90,7 @@ const make = (world: SeededScheduler.World, usual: Answer) => {
     begun++
     inTheAir++
     must(inTheAir === 1, () => "two acquisitions at once")
-    const mine = { session, early: 0 }
+    const mine = { session, early: 0, at: now }
     const previous = Option.map(need.previous, number)
     must(Option.getOrUndefined(previous) === held?.n, () => `asked with t${previous}, held is t${held?.n}`)
     const offered = Option.map(
@@ -125,11 +125,13 @@ const make = (world: SeededScheduler.World, usual: Answer) => {
     const lives = answer.lifetime === undefined ? Infinity : answer.lifetime * 1_000
     // A slow answer takes from the token's life; what counts is what is left when it is here.
     const lifetime = lives - (at.wall - DateTime.toEpochMillis(issuedAt))
+    // It expired while the machine slept: nobody gets it, and the next one may follow at once.
+    const isLate = lives > 0 && lifetime <= 0 && elapsed(mine.at, at) > 30_000
     const issued: Issued = {
       n,
       at,
       lifetime,
-      spacing: lifetime > 0 && lifetime < 315_360_000_000 ? Math.min(10_000, lifetime * 0.2) : 10_000,
+      spacing: isLate ? 0 : lifetime > 0 && lifetime < 315_360_000_000 ? Math.min(10_000, lifetime * 0.2) : 10_000,
       window: Math.max(0, Math.min(60_000, lives * 0.2)),
       early: mine.early,
       session: mine.session

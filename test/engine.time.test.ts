@@ -56,6 +56,50 @@ describe("Credentials and the clocks", () => {
     )
   )
 
+  it.scoped("a token that expired on its way, because the laptop slept, is given to nobody (S063, S125)", () =>
+    onClock((clock) =>
+      Effect.gen(function* () {
+        const { counted, credentials } = yield* start({ lifetime: 3600, takes: "5 seconds" })
+        const first = yield* Effect.fork(credentials.token)
+        yield* clock.advance("1 second")
+        yield* clock.suspend("2 hours")
+        const second = yield* Effect.fork(credentials.token)
+        yield* clock.advance("4 seconds")
+        assert.isTrue(Option.isNone(yield* Fiber.poll(first)))
+        assert.isTrue(Option.isNone(yield* Fiber.poll(second)))
+        yield* clock.advance("5 seconds")
+        assert.strictEqual(show(yield* Fiber.join(first)), "t2")
+        assert.strictEqual(show(yield* Fiber.join(second)), "t2")
+        assert.strictEqual(counted.needs.length, 2)
+      })
+    )
+  )
+
+  it.scoped("what comes with a token that expired on its way is not lost when the next attempt fails (S063)", () =>
+    onClock((clock) =>
+      Effect.gen(function* () {
+        const { counted, credentials } = yield* start({ lifetime: 3600, takes: "5 seconds", rotates: true })
+        counted.script.push(undefined, down)
+        const first = yield* Effect.fork(Effect.flip(credentials.token))
+        yield* clock.advance("1 second")
+        yield* clock.suspend("2 hours")
+        yield* clock.advance("9 seconds")
+        assert.strictEqual((yield* Fiber.join(first)).reason._tag, "Unavailable")
+        const next = yield* Effect.fork(credentials.token)
+        yield* clock.advance("1 minute")
+        assert.strictEqual(show(yield* Fiber.join(next)), "t3")
+        const offered = counted.needs.map(({ previous }) =>
+          Option.flatMap(previous, ({ refreshToken }) => refreshToken)
+        )
+        assert.deepStrictEqual(offered.map(Option.map(Redacted.value)).map(Option.getOrUndefined), [
+          undefined,
+          "r1",
+          "r1"
+        ])
+      })
+    )
+  )
+
   it.scoped("a wall clock set back does not make a token live longer (S126)", () =>
     onClock((clock) =>
       Effect.gen(function* () {
