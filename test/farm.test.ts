@@ -122,6 +122,7 @@ describe.runIf(isHere)("processes that share a file store", () => {
             yield* Effect.forEach(victims, ({ ready }) => ready)
             time += expired
             const strike = ({ name, process: { pid } }: (typeof victims)[number]) => {
+              if (killed.has(name)) return
               killed.add(name)
               server.killed(name)
               process.kill(pid, "SIGKILL")
