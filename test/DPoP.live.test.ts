@@ -1,6 +1,6 @@
 /** Bound tokens over real sockets, against a certified authorization server that wants a nonce in every proof. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -19,6 +19,7 @@ import * as DPoP from "../src/DPoP.ts"
 import * as TokenResponse from "../src/protocol/TokenResponse.ts"
 import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
 import * as RefreshToken from "../src/providers/RefreshToken.ts"
+import { sharing } from "./support/shared.ts"
 
 const { Provider } = await import("oidc-provider")
 
@@ -89,10 +90,10 @@ const server: Effect.Effect<Server, never, Scope.Scope> = Effect.gen(function* (
 
 const Shared = Layer.mergeAll(Layer.scoped(Server, server), FetchHttpClient.layer, Logger.remove(Logger.defaultLogger))
 
-layer(Shared, { excludeTestServices: true })("bound", (it) => {
+sharing(Shared)("bound", (it) => {
   const thumbprintOf = (authorization: Authorization.Authorization) => authorization.proof!.thumbprint
 
-  it.scoped("a client's token comes with one round trip for the nonce, and the next one without", () =>
+  it.effect("a client's token comes with one round trip for the nonce, and the next one without", () =>
     Effect.gen(function* () {
       const { issuer, seen } = yield* Server
       const authorization = DPoP.make()
@@ -145,7 +146,7 @@ layer(Shared, { excludeTestServices: true })("bound", (it) => {
     })
   )
 
-  it.scoped("a refresh token for another key is worth nothing, which is what this is all about", () =>
+  it.effect("a refresh token for another key is worth nothing, which is what this is all about", () =>
     Effect.gen(function* () {
       const { issueRefreshToken, issuer } = yield* Server
       const refreshToken = yield* Effect.flatMap(thumbprintOf(DPoP.make()), (jkt) =>

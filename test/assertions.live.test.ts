@@ -2,7 +2,7 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { NodeFileSystem } from "@effect/platform-node"
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -22,6 +22,7 @@ import * as JwtBearer from "../src/providers/JwtBearer.ts"
 import * as TokenExchange from "../src/providers/TokenExchange.ts"
 import type { Token } from "../src/Token.ts"
 import * as WorkloadIdentity from "../src/WorkloadIdentity.ts"
+import { sharing } from "./support/shared.ts"
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 })
 const pem = (key: KeyObject) => key.export({ type: "pkcs8", format: "pem" }).toString()
@@ -83,7 +84,7 @@ const projected = (
   { audience = server.issuer, ...claims }: { subject?: string; audience?: string; expiresIn?: string } = {}
 ) => cluster.project(audience, claims)
 
-layer(Shared, { excludeTestServices: true })("a signed assertion (RFC 7523)", (it) => {
+sharing(Shared)("a signed assertion (RFC 7523)", (it) => {
   it.effect("is traded for a token of its subject, a fresh one every time", () =>
     Effect.gen(function* () {
       const server = yield* Server
@@ -186,7 +187,7 @@ layer(Shared, { excludeTestServices: true })("a signed assertion (RFC 7523)", (i
   )
 })
 
-layer(Shared, { excludeTestServices: true })("a token that is traded (RFC 8693)", (it) => {
+sharing(Shared)("a token that is traded (RFC 8693)", (it) => {
   const exchange = (server: Live.AuthorizationServer, options: Omit<TokenExchange.Options, "server" | "issuer">) =>
     tokenOf(TokenExchange.make({ tokenEndpoint: server.tokenEndpoint, ...client, ...options } as TokenExchange.Options))
 
@@ -249,7 +250,7 @@ layer(Shared, { excludeTestServices: true })("a token that is traded (RFC 8693)"
     })
   )
 
-  it.scoped("is read from its projected file at every exchange, by a workload that is no client", () =>
+  it.effect("is read from its projected file at every exchange, by a workload that is no client", () =>
     Effect.gen(function* () {
       const server = yield* Server
       const directory = yield* Effect.acquireRelease(

@@ -13,7 +13,7 @@
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -36,6 +36,7 @@ import * as TokenExchange from "../src/providers/TokenExchange.ts"
 import type { Token } from "../src/Token.ts"
 import * as TokenEndpoint from "../src/TokenEndpoint.ts"
 import { visit } from "./support/browser.ts"
+import { sharing } from "./support/shared.ts"
 
 const exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 const robot = "robot@project.example"
@@ -109,7 +110,7 @@ const about = (server: Live.AuthorizationServer, token: Token) =>
     ({ members }) => members
   )
 
-layer(Shared, { excludeTestServices: true })("grants", (it) => {
+sharing(Shared)("grants", (it) => {
   type Recipe = (
     server: Live.AuthorizationServer,
     authorization: Authorization.Authorization
@@ -179,7 +180,7 @@ layer(Shared, { excludeTestServices: true })("grants", (it) => {
 
   for (const [name, rotates, make] of recipes) {
     for (const kind of ["bearer", "dpop"] as const) {
-      it.scoped(
+      it.effect(
         `${name} brings a ${kind} token that works, and ${rotates ? "a rotated one" : "another one"} after it`,
         () =>
           Effect.gen(function* () {

@@ -1,7 +1,7 @@
 /** The whole library over real sockets, against a certified authorization server and an API that asks it about every token. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -27,6 +27,7 @@ import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
 import * as RefreshToken from "../src/providers/RefreshToken.ts"
 import type { Token } from "../src/Token.ts"
 import * as TokenEndpoint from "../src/TokenEndpoint.ts"
+import { sharing } from "./support/shared.ts"
 
 // Characters that a careless encoding would spoil.
 const oddId = `me & "you":+%`
@@ -112,7 +113,7 @@ const refusal = <A, R>(effect: Effect.Effect<A, RefreshError, R>) =>
 const accepts = (server: Live.AuthorizationServer, token: Token) =>
   Effect.promise(() => server.accepts(Redacted.value(token.accessToken)))
 
-layer(Shared, { excludeTestServices: true })("a client proves who it is with", (it) => {
+sharing(Shared)("a client proves who it is with", (it) => {
   const proofs: ReadonlyArray<readonly [string, string, ClientAuthentication.ClientAuthentication]> = [
     ["client_secret_basic, whatever characters are in it", oddId, ClientAuthentication.clientSecretBasic(oddSecret)],
     [
@@ -174,7 +175,7 @@ layer(Shared, { excludeTestServices: true })("a client proves who it is with", (
   )
 })
 
-layer(Shared, { excludeTestServices: true })("an authorization server refuses", (it) => {
+sharing(Shared)("an authorization server refuses", (it) => {
   const refused = (clientId: string, authentication: ClientAuthentication.ClientAuthentication) =>
     Effect.gen(function* () {
       const server = yield* Server
@@ -247,7 +248,7 @@ describe("discovery", () => {
   )
 })
 
-layer(Shared, { excludeTestServices: true })("a refresh token that rotates", (it) => {
+sharing(Shared)("a refresh token that rotates", (it) => {
   const issued = (server: Live.AuthorizationServer, clientId: string) =>
     Effect.map(
       Effect.promise(() => server.issueRefreshToken(clientId, "api offline_access")),
@@ -269,7 +270,7 @@ layer(Shared, { excludeTestServices: true })("a refresh token that rotates", (it
     })
   )
 
-  it.scoped("is followed by the credentials, which spend each one once", () =>
+  it.effect("is followed by the credentials, which spend each one once", () =>
     Effect.gen(function* () {
       const server = yield* Server
       const credentials = yield* Credentials.make(
@@ -307,7 +308,7 @@ describe("a refresh token that does not rotate", () => {
   )
 })
 
-layer(Shared, { excludeTestServices: true })("a token", (it) => {
+sharing(Shared)("a token", (it) => {
   it.effect("is active until it is revoked, and revoking it again does no harm", () =>
     Effect.gen(function* () {
       const server = yield* Server

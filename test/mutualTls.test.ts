@@ -1,6 +1,6 @@
 /** Clients that are known by the certificate of their connection (RFC 8705), over real TLS: a certified authorization server, and an API that wants the same certificate. */
 import type { HttpClient } from "@effect/platform/HttpClient"
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -22,6 +22,7 @@ import * as RefreshToken from "../src/providers/RefreshToken.ts"
 import * as StaticToken from "../src/providers/StaticToken.ts"
 import * as TokenEndpoint from "../src/TokenEndpoint.ts"
 import * as FakeServer from "./support/FakeServer.ts"
+import { sharing } from "./support/shared.ts"
 
 const mine = certified("me")
 const renewed = certified("me-again")
@@ -89,7 +90,7 @@ const reasonOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return reason?.code ?? reason?._tag
   })
 
-layer(Shared, { excludeTestServices: true })("mutual TLS", (it) => {
+sharing(Shared)("mutual TLS", (it) => {
   describe("a client is known by its certificate", () => {
     it.effect.each([
       ["issued", ClientAuthentication.tlsClientAuth],
