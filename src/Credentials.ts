@@ -456,7 +456,10 @@ export const make = <R>(
      * and nobody is given it: the flight goes on.
      */
     const isLate = (mine: Flight, token: Token.Token, boarded: Timing.Instant, now: Timing.Instant): boolean => {
-      const isOver = Option.exists(token.expiresAt, DateTime.between({ minimum: at(boarded), maximum: at(now) }))
+      const isOver = Option.exists(
+        Option.map(token.expiresAt, DateTime.toEpochMillis),
+        (expiresAt) => expiresAt > boarded.wall && expiresAt <= now.wall
+      )
       const slept = Timing.elapsed(boarded, now) > Duration.toMillis(provider.timeLimit)
       if (!isOver || !slept || mine.generation !== generation) return false
       held = { ...holding(token, now, 0, mine), spacing: 0, dueIn: 0 }
