@@ -37,7 +37,8 @@ const mostIterations = 10_000_000
 
 const shape = /^([A-Za-z0-9_-]+)\.\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{22})$/
 
-const jose = Effect.promise(() => import("./jose.ts"))
+/** A function, so that bundles which never encrypt leave it out. */
+const jose = () => Effect.promise(() => import("./jose.ts"))
 
 /** Whether a text is encrypted, by the look of it. */
 export const isSealed = (text: string): boolean => headerOf(text) !== undefined
@@ -86,11 +87,11 @@ export const make = (key: Key): Effect.Effect<Seal, string> =>
 
 const unsealWith = (sealed: string, key: CryptoKey): Effect.Effect<string, SealError> =>
   sealed.split(".").every((part) => part === "" || isCanonical(part))
-    ? Effect.flatMap(jose, ({ unseal }) => Effect.mapError(unseal(sealed, key), () => wrongKey))
+    ? Effect.flatMap(jose(), ({ unseal }) => Effect.mapError(unseal(sealed, key), () => wrongKey))
     : Effect.fail(wrongKey)
 
 const sealWith = (text: string, key: CryptoKey, header: Readonly<Record<string, unknown>>): Effect.Effect<string> =>
-  Effect.flatMap(jose, ({ seal }) => Effect.orDie(seal(text, key, header)))
+  Effect.flatMap(jose(), ({ seal }) => Effect.orDie(seal(text, key, header)))
 
 const fromBytes = (key: CryptoKey): Seal => ({
   seal: (text) => sealWith(text, key, {}),

@@ -1,8 +1,9 @@
-/** One file of a test's program and all that it imports: it starts ten times as fast, which counts where it is started over and over. */
+/** Bundles: of a test's program, which starts ten times as fast, and counts where it is started over and over; and of what an app's browser would load. */
 import { build } from "esbuild"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..")
 const processes = path.join(path.dirname(fileURLToPath(import.meta.url)), "processes")
 
 /** Bundles a program of `processes` into a directory and returns its path. */
@@ -18,6 +19,36 @@ export const bundle = async (program: string, directory: string): Promise<string
     logLevel: "error"
   })
   return outfile
+}
+
+/** What a bundle is made of. */
+export interface Bundle {
+  readonly code: string
+  /** The files of which something is left in it, relative to the repository. */
+  readonly files: ReadonlyArray<string>
+  /** The packages among them. */
+  readonly packages: ReadonlyArray<string>
+}
+
+/** Bundles a module for browsers, as an app's bundler would; without the packages that are named, where it matters what is ours. */
+export const forBrowsers = async (program: string, without: ReadonlyArray<string> = []): Promise<Bundle> => {
+  const { metafile, outputFiles } = await build({
+    stdin: { contents: program, resolveDir: root, loader: "ts" },
+    absWorkingDir: root,
+    bundle: true,
+    external: [...without],
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    legalComments: "none",
+    metafile: true,
+    write: false,
+    logLevel: "silent"
+  })
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs))
+  const files = inputs.flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 && file !== "<stdin>" ? [file] : []))
+  const packages = files.flatMap((file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [])
+  return { code: outputFiles[0]!.text, files: files.sort(), packages: [...new Set(packages)].sort() }
 }
 
 /** What starts a bundled program on the runtime of the test. */

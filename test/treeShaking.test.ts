@@ -1,0 +1,107 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as path from "node:path"
+import { beforeAll } from "vitest"
+import { type Bundle, forBrowsers } from "./support/bundle.ts"
+import { publicModules } from "./tools/modules.ts"
+
+/** What an app uses of a module is unknown to us: these use all of it. */
+const using = (imports: string, ...names: ReadonlyArray<string>): string =>
+  `${imports}\nglobalThis.used = [${names.map((name) => `{ ...${name} }`).join(", ")}]`
+const fromBarrel = (...names: ReadonlyArray<string>): string =>
+  using(`import { ${names.join(", ")} } from "effect-credentials"`, ...names)
+const fromSubpaths = (...names: ReadonlyArray<string>): string =>
+  using(names.map((name) => `import * as ${name} from "effect-credentials/${name}"`).join("\n"), ...names)
+
+const ours = ({ files }: Bundle) => files.filter((file) => file.startsWith("src/"))
+const providers = ({ files }: Bundle) =>
+  files.flatMap((file) => (file.startsWith("src/providers/") ? [path.posix.basename(file, ".ts")] : []))
+const encrypting = ({ files }: Bundle) =>
+  files.filter((file) => /\/jose\/.*(\/jwe\/|jwe_(en|de)crypt|content_encryption|key_management)/.test(file))
+
+/** What a browser has no use for, and what is for one system. */
+const elsewhere = [
+  "browser",
+  "certificate",
+  "disk",
+  "encryption",
+  "jose",
+  "lifeline",
+  "loopback",
+  "node",
+  "page",
+  "privateFile",
+  "processLock",
+  "program",
+  "redis",
+  "sessionBus",
+  "terminal"
+].map((name) => `src/internal/${name}.ts`)
+
+const machine = ({ files }: Bundle) => files.filter((file) => elsewhere.includes(file))
+
+const app = ["AuthenticatedHttpClient", "ClientCredentials"] as const
+const everyProvider = publicModules().flatMap(({ file }) =>
+  file.startsWith("providers/") ? [path.posix.basename(file)] : []
+)
+
+/** Bundles what is ours alone, and jose: fast. */
+const own = (program: string) => forBrowsers(program, ["effect", "@effect/platform", "ioredis", "@napi-rs/keyring"])
+
+describe.each([
+  ["by subpath", fromSubpaths(...app)],
+  ["from the barrel", fromBarrel(...app)]
+])("a bundle of ClientCredentials and AuthenticatedHttpClient, %s", (_, program) => {
+  let bundle: Bundle
+  beforeAll(async () => {
+    bundle = await forBrowsers(program)
+  })
+
+  it("has effect and the platform, and nothing of jose", () => {
+    assert.deepStrictEqual(bundle.packages, ["@effect/platform", "effect"])
+  })
+
+  it("has that provider, no other, and no vendor", () => {
+    assert.deepStrictEqual(providers(bundle), ["ClientCredentials"])
+    assert.notInclude(ours(bundle).join(), "src/vendors/")
+  })
+
+  it("has nothing that needs a machine around it", () => {
+    assert.deepStrictEqual(machine(bundle), [])
+    assert.notMatch(bundle.code, /getBuiltinModule|["']node:/)
+  })
+})
+
+describe("a bundle from the barrel", () => {
+  it("is the same as one by subpaths", async () => {
+    assert.deepStrictEqual((await own(fromBarrel(...app))).files, (await own(fromSubpaths(...app))).files)
+  })
+
+  it.each(everyProvider)("of %s has no other provider, and nothing that encrypts", async (name) => {
+    const bundle = await own(fromBarrel(name))
+    assert.deepStrictEqual(providers(bundle), [name])
+    assert.deepStrictEqual(encrypting(bundle), [])
+  })
+})
+
+describe("a bundle of a token store", () => {
+  const of = (name: string) => own(`import { ${name} } from "effect-credentials/TokenStore"\nglobalThis.used = ${name}`)
+
+  it("in memory has nothing of files, nor of jose", async () => {
+    const bundle = await of("layerMemory")
+    assert.deepStrictEqual(machine(bundle), [])
+    assert.deepStrictEqual(bundle.packages, [])
+  })
+
+  it("of files has nothing of jose; of encrypted files it has what encrypts", async () => {
+    assert.deepStrictEqual((await of("layerFile")).packages, [])
+    assert.isNotEmpty(encrypting(await of("layerEncryptedFile")))
+  })
+})
+
+describe("these tests", () => {
+  it("see what needs a machine where it is asked for", async () => {
+    const names = ["AuthorizationCode", "ClientCertificate", "Command", "DeviceAuthorization", "KeyRing", "Redis"]
+    const seen = machine(await own(fromSubpaths(...names, "TokenStore")))
+    assert.deepStrictEqual(seen, elsewhere)
+  })
+})
