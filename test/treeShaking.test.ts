@@ -45,7 +45,8 @@ const everyProvider = publicModules().flatMap(({ file }) =>
 )
 
 /** Bundles what is ours alone, and jose: fast. */
-const own = (program: string) => forBrowsers(program, ["effect", "@effect/platform", "ioredis", "@napi-rs/keyring"])
+const own = (program: string) =>
+  forBrowsers(program, { without: ["effect", "@effect/platform", "ioredis", "@napi-rs/keyring"] })
 
 describe.each([
   ["by subpath", fromSubpaths(...app)],

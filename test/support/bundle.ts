@@ -24,17 +24,20 @@ export const bundle = async (program: string, directory: string): Promise<string
 /** What a bundle is made of. */
 export interface Bundle {
   readonly code: string
-  /** The files of which something is left in it, relative to the repository. */
+  /** The files of which something is left in it, relative to that folder. */
   readonly files: ReadonlyArray<string>
   /** The packages among them. */
   readonly packages: ReadonlyArray<string>
 }
 
-/** Bundles a module for browsers, as an app's bundler would; without the packages that are named, where it matters what is ours. */
-export const forBrowsers = async (program: string, without: ReadonlyArray<string> = []): Promise<Bundle> => {
+/** Bundles a module for browsers, as an app's bundler would: in a folder that has the package, and without the packages that are named. */
+export const forBrowsers = async (
+  program: string,
+  { folder = root, without = [] }: { readonly folder?: string; readonly without?: ReadonlyArray<string> } = {}
+): Promise<Bundle> => {
   const { metafile, outputFiles } = await build({
-    stdin: { contents: program, resolveDir: root, loader: "ts" },
-    absWorkingDir: root,
+    stdin: { contents: program, resolveDir: folder, loader: "ts" },
+    absWorkingDir: folder,
     bundle: true,
     external: [...without],
     format: "esm",
