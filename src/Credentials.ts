@@ -322,14 +322,20 @@ export const make = <R>(
       return Math.max(planned, paused, 0)
     }
 
-    const holding = (token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined): Held => {
-      const issuedAt = DateTime.toEpochMillis(token.issuedAt)
-      const expiresAt = Option.match(token.expiresAt, {
-        onNone: () => now.wall + defaultLifetime,
-        onSome: DateTime.toEpochMillis
+    /** How long a token lives from now on, in milliseconds. */
+    const lifeOf = (token: Token.Token, now: Timing.Instant): number =>
+      Option.match(token.expiresAt, {
+        onNone: () => (defaultLifetime === Infinity ? Infinity : Math.min(defaultLifetime, Timing.maxLifetime)),
+        onSome: (expiresAt) =>
+          Timing.lifeLeft(DateTime.toEpochMillis(token.issuedAt), DateTime.toEpochMillis(expiresAt), now.wall)
       })
-      const expiresIn = Math.min(expiresAt - now.wall, Timing.maxLifetime)
-      const lifetime = Option.isNone(token.expiresAt) ? defaultLifetime : expiresAt - issuedAt
+
+    const holding = (token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined): Held => {
+      const lifetime = Option.match(token.expiresAt, {
+        onNone: () => defaultLifetime,
+        onSome: (expiresAt) => DateTime.distance(token.issuedAt, expiresAt)
+      })
+      const expiresIn = lifeOf(token, now)
       const spacing = Timing.spacing(expiresIn)
       return {
         token,
@@ -338,10 +344,10 @@ export const make = <R>(
         window: Timing.renewalWindow(lifetime, ahead),
         spacing,
         dueIn:
-          expiresAt === Infinity
+          expiresIn === Infinity
             ? Infinity
             : Math.max(spacing, expiresIn - Timing.renewalLead(lifetime, ahead, jitter)),
-        expiresIn: expiresAt === Infinity ? Infinity : expiresIn,
+        expiresIn,
         replacesRefused: mine?.refused !== undefined,
         isWished: mine !== undefined && Duration.greaterThan(mine.need.validFor, Duration.zero)
       }
@@ -570,13 +576,7 @@ export const make = <R>(
       if (want.not !== undefined && Token.isSame(token, want.not)) {
         return refuse({ _tag: "InvalidResponse", description: "the token that was refused was issued again" })
       }
-      const left =
-        held?.token === token
-          ? held.expiresIn - Timing.elapsed(held.since, now)
-          : Option.match(token.expiresAt, {
-              onNone: () => defaultLifetime,
-              onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) - now.wall
-            })
+      const left = held?.token === token ? held.expiresIn - Timing.elapsed(held.since, now) : lifeOf(token, now)
       return want.validFor > 0 && left < want.validFor
         ? refuse({
             _tag: "InvalidResponse",

@@ -117,7 +117,9 @@ export const layerMemory = (): Layer.Layer<TokenStore> =>
                 Effect.tap(restore(f(stored)), (after) => {
                   if (Option.isNone(after)) return Effect.sync(() => tokens.delete(key))
                   if (Option.contains(stored, after.value)) return Effect.void
-                  tokens.set(key, after.value)
+                  // Whoever holds it must not change what is stored.
+                  Object.freeze(after.value.scope)
+                  tokens.set(key, Object.freeze(after.value))
                   return PubSub.publish(written, [key, after.value] as const)
                 })
               )

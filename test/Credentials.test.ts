@@ -54,7 +54,7 @@ describe("Credentials", () => {
     })
   )
 
-  it.scoped("interrupting the first caller neither loses the token nor fails the others (S104)", () =>
+  it.scoped("interrupting the first caller neither loses the token nor fails the others (S081, S104)", () =>
     Effect.gen(function* () {
       const { counted, credentials } = yield* start({ lifetime: 600, takes: "1 second" })
       const first = yield* Effect.fork(credentials.token)
@@ -300,7 +300,7 @@ describe("Credentials", () => {
       })
   )
 
-  it.scoped("the same expired token issued again is an error, not a loop", () =>
+  it.scoped("the same expired token issued again is an error, not a loop (S062)", () =>
     Effect.gen(function* () {
       const { counted, credentials } = yield* start({ lifetime: 60 })
       yield* credentials.token

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
@@ -105,7 +106,7 @@ describe("keys", () => {
             .map(([name, value]) => [name, Array.isArray(value) ? [...new Set(value)].sort() : value])
         )
 
-  it.effect("a token of one key is never handed to another, whatever the keys hold (S012)", () =>
+  it.effect("a token of one key is never handed to another, whatever the keys hold (S012, S116)", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(fc.array(key, { minLength: 2, maxLength: 8 }), (keys) =>
@@ -125,7 +126,7 @@ describe("keys", () => {
     )
   )
 
-  it.scoped("the order of members and of scopes makes no difference, every other thing does", () =>
+  it.scoped("the order of members and of scopes makes no difference, every other thing does (S116)", () =>
     Effect.gen(function* () {
       let n = 0
       const map = yield* CredentialsMap.make({
@@ -238,6 +239,28 @@ describe("release", () => {
       assert.deepStrictEqual(lookups, ["a", "b", "c", "b"])
       assert.strictEqual(yield* map.size, 2)
     })
+  )
+
+  it.scoped(
+    "a thousand keys have a token each, the map stays small, and the failure of some is theirs alone (S115)",
+    () =>
+      Effect.gen(function* () {
+        const made = tenants()
+        const map = yield* CredentialsMap.make({ lookup: made.lookup, capacity: 64 })
+        const keys = Array.from({ length: 1000 }, (_, n) => `k${n}`)
+        for (const key of keys.filter((_, n) => n % 10 === 0)) made.fails.add(key)
+        const got = yield* Effect.forEach(keys, (key) => Effect.either(map.token(key)), { concurrency: 50 })
+        keys.forEach((key, n) =>
+          assert.strictEqual(
+            Either.match(got[n]!, { onLeft: ({ _tag }) => _tag, onRight: show }),
+            n % 10 === 0 ? "RefreshError" : `${key}-1`
+          )
+        )
+        assert.isAtMost(yield* map.size, 64)
+        // The latest are still there, and nobody is asked again for them.
+        assert.strictEqual(show(yield* map.token("k999")), "k999-1")
+        assert.strictEqual(made.count("k999"), 1)
+      })
   )
 
   it.scoped("those in use are never released: there may be more for a while", () =>

@@ -1,3 +1,4 @@
+import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
@@ -20,8 +21,11 @@ import * as Credentials from "../src/Credentials.ts"
 import type { RefreshErrorReason } from "../src/CredentialsError.ts"
 import * as Timing from "../src/internal/timing.ts"
 import * as Provider from "../src/Provider.ts"
+import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
 import * as Token from "../src/Token.ts"
+import * as TokenStore from "../src/TokenStore.ts"
 import { counting, type Counting, type CountingOptions, show, withoutJitter } from "./support/engine.ts"
+import * as FakeServer from "./support/FakeServer.ts"
 import * as HybridClock from "./support/HybridClock.ts"
 
 const down: RefreshErrorReason = { _tag: "Unavailable", status: 503 }
@@ -235,6 +239,128 @@ describe("Credentials and the clocks", () => {
         })
       ),
     60_000
+  )
+
+  it.scoped("sixty failures in a row: pauses grow to five minutes, jitter included, and never stop (S136)", () =>
+    onClock((clock) =>
+      Effect.gen(function* () {
+        const counted = counting({ lifetime: 3600 })
+        const credentials = yield* scheduled(counted)
+        yield* credentials.token
+        yield* clock.advance("1 hour")
+        const renewals = counted.startedAt.length
+        counted.always = down
+        const caller = Effect.forever(Effect.zipRight(Effect.exit(credentials.token), Effect.sleep("10 seconds")))
+        yield* clock.advance("58 minutes")
+        const asking = yield* Effect.fork(caller)
+        yield* clock.advance("1 hour")
+        // Refused for good: no caller makes it any faster.
+        counted.always = { _tag: "Rejected", code: "invalid_grant", status: 400 }
+        yield* clock.advance("5 hours")
+        yield* Fiber.interrupt(asking)
+        const failed = counted.startedAt.slice(renewals)
+        const gaps = failed.slice(1).map((at, n) => at - failed[n]!)
+        assert.isAtLeast(gaps.length, 60)
+        assert.isAtMost(Math.max(...gaps), 300_000 + 10_000)
+        assert.isAtLeast(Math.min(...gaps.slice(-40)), 250_000)
+        assert.isAbove(new Set(gaps.slice(-40)).size, 5)
+      })
+    )
+  )
+
+  it.scoped("a clock that is five minutes off, either way, renews in time all the same (S130)", () =>
+    Effect.gen(function* () {
+      for (const skew of [-300_000, 300_000, 0]) {
+        const clock = HybridClock.make(1_700_000_000_000 + skew)
+        /** The server's own time. */
+        const serversNow = () => Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
+        const issuedAt: Array<number> = []
+        const server = FakeServer.make((_, nth) => {
+          issuedAt[nth] = serversNow()
+          return {
+            json: { access_token: `t${nth}`, token_type: "bearer", expires_in: 600 },
+            headers: { date: new Date(1_700_000_000_000 + serversNow()).toUTCString() }
+          }
+        })
+        yield* Effect.gen(function* () {
+          const credentials = yield* Credentials.make(
+            ClientCredentials.make({ tokenEndpoint: "https://id.test/token", clientId: "me", clientSecret: "s3cret" })
+          )
+          for (let n = 0; n < 120; n++) {
+            // Somebody sets it right, and wrong again.
+            if (n === 50) yield* clock.jump(-skew)
+            if (n === 80) yield* clock.jump(skew)
+            const at = issuedAt[Number(show(yield* credentials.token).slice(1))]!
+            assert.isBelow(serversNow() - at, 600_000, `skew ${skew}, look ${n}`)
+            yield* clock.advance("30 seconds")
+          }
+          // An hour of tokens for ten minutes, and one more for each time the clock was set.
+          assert.isAtMost(server.seen.length, 10)
+        }).pipe(Effect.scoped, Effect.provide(server.layer), Effect.withClock(clock))
+      }
+    })
+  )
+
+  it.scoped(
+    "a stored token from a machine whose clock is years ahead lives no longer than it was meant to (S132)",
+    () =>
+      onClock((clock) =>
+        Effect.gen(function* () {
+          const year = 365 * 86_400_000
+          const now = clock.unsafeCurrentTimeMillis()
+          for (const [issuedAt, lifetime, atMost] of [
+            [now + year, 3_600_000, "1 hour"],
+            [now + 30 * year, 600_000, "10 minutes"],
+            [now, 1000 * year, "3650 days"]
+          ] as const) {
+            const counted = counting({ lifetime: 3600 })
+            const credentials = yield* Credentials.make(Provider.persisted(counted.provider, "me"))
+            const store = yield* TokenStore.TokenStore
+            yield* store.transaction("me", () =>
+              Effect.succeedSome(
+                Token.make({
+                  accessToken: Redacted.make("odd"),
+                  issuedAt: DateTime.unsafeMake(issuedAt),
+                  expiresAt: Option.some(DateTime.unsafeMake(issuedAt + lifetime))
+                })
+              )
+            )
+            assert.strictEqual(show(yield* credentials.token), "odd")
+            yield* clock.suspend(atMost)
+            assert.strictEqual(show(yield* credentials.token), "t1", atMost)
+            yield* clock.jump(now - clock.unsafeCurrentTimeMillis())
+          }
+        }).pipe(Effect.provide(TokenStore.layerMemory()))
+      )
+  )
+
+  it.scoped.each([
+    ["before 1970", -86_400_000],
+    ["at 1970", -1_000],
+    ["after the last second of 2038", 2 ** 31 * 1000 - 1_000],
+    ["over a leap second", Date.UTC(2016, 11, 31, 23, 59, 59)],
+    ["over the end of summer time", Date.UTC(2026, 9, 25, 0, 59, 59)],
+    ["after the year 9999", Date.UTC(9999, 11, 31, 23, 59, 59)]
+  ] as const)("tokens live and are stored %s as at any other time (S133)", ([, wall]) =>
+    Effect.gen(function* () {
+      const clock = HybridClock.make(wall)
+      yield* Effect.gen(function* () {
+        const counted = counting({ lifetime: 600 })
+        const provider = Provider.persisted(counted.provider, "me")
+        const credentials = yield* Credentials.make(provider)
+        yield* credentials.token
+        yield* clock.advance("9 minutes")
+        assert.strictEqual(show(yield* credentials.token), "t1")
+        const again = yield* Credentials.make(provider)
+        assert.strictEqual(show(yield* again.token), "t1")
+        yield* clock.advance("2 minutes")
+        assert.strictEqual(show(yield* again.token), "t2")
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Layer.provide(TokenStore.layerKeyValueStore(), KeyValueStore.layerMemory)),
+        Effect.withClock(clock)
+      )
+    })
   )
 
   it.scoped("a hundred callers on a failing server cause twenty requests a minute at most (S076)", () =>

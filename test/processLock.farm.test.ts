@@ -199,7 +199,7 @@ describe.runIf(isHere)("a lock among real processes", () => {
       )
   )
 
-  it.each(names)("is not kept by a program that a killed holder on %s had started", (name) =>
+  it.each(names)("is not kept by a program that a killed holder on %s had started (S334)", (name) =>
     run(
       Effect.gen(function* () {
         const { directory, run, withLock } = yield* setup

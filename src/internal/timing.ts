@@ -36,6 +36,10 @@ export const nap = 60_000
 /** Nothing an authorization server says makes a token live longer than this. */
 export const maxLifetime: number = 10 * 365 * 86_400_000
 
+/** How long a token still lives. One from a machine whose clock is ahead was issued in the future: it lives no longer for that. */
+export const lifeLeft = (issuedAt: number, expiresAt: number, now: number): number =>
+  Math.min(expiresAt - now, expiresAt - issuedAt, maxLifetime)
+
 /** The early-renewal window before the expiry: at most `ahead`, and never more than a fifth of the token's life. */
 export const renewalWindow = (lifetime: number, ahead: number): number => Math.max(0, Math.min(ahead, lifetime * 0.2))
 
@@ -65,11 +69,14 @@ export interface Failure {
   readonly jitter: number
 }
 
+/** What a pause without `Retry-After` grows to, so that jitter brings it to five minutes at most. */
+const longestPause = 250_000
+
 const growing = (first: number, count: number, most: number) => Math.min(most, first * 2 ** Math.min(count - 1, 30))
 
 /**
  * How long after a failure the next flight may start. While the old token still lives (`window` is its early-renewal
- * window): 30 s, growing to 5 min, less for short-lived tokens. While callers wait: 1 s growing to 30 s when trying again may help, as slowly
+ * window): 30 s, growing to 5 min with jitter, less for short-lived tokens. While callers wait: 1 s growing to 30 s when trying again may help, as slowly
  * as before when the server refused. The server's `Retry-After` wins, up to an hour.
  */
 export const pause = (failure: Failure, window: number | undefined): number => {
@@ -78,10 +85,10 @@ export const pause = (failure: Failure, window: number | undefined): number => {
   }
   const base =
     window !== undefined
-      ? growing(Math.min(30_000, Math.max(500, window / 2)), failure.count, 300_000)
+      ? growing(Math.min(30_000, Math.max(500, window / 2)), failure.count, longestPause)
       : failure.isRetryable
         ? growing(1_000, failure.count, 30_000)
-        : growing(30_000, failure.count, 300_000)
+        : growing(30_000, failure.count, longestPause)
   return base * (1 + failure.jitter * 0.2)
 }
 

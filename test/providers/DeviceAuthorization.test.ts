@@ -448,7 +448,7 @@ describe("interrupting a login", () => {
     })
   )
 
-  it.effect("closes the connection that a poll waits on (S237)", () =>
+  it.effect("closes the connection that a poll waits on (S081, S237)", () =>
     Effect.gen(function* () {
       const server = scripted(["never"])
       const fiber = yield* Effect.fork(Effect.provide(acquire(), server.layer))

@@ -116,6 +116,27 @@ export const contract = <E>(name: string, place: Place<E>): void => {
       })
     )
 
+    it.scopedLive("whoever holds a token cannot change what is stored (S199)", () =>
+      Effect.gen(function* () {
+        const it = yield* store
+        const given = { ...numbered(1), scope: ["read"] }
+        const token = Option.getOrThrow(yield* put(it, "me", given))
+        for (const held of [given, token, Option.getOrThrow(yield* it.get("me"))] as ReadonlyArray<any>) {
+          for (const change of [() => (held.accessToken = Redacted.make("evil")), () => held.scope.push("admin")]) {
+            try {
+              change()
+            } catch {
+              // What is frozen says so.
+            }
+          }
+        }
+        assert.deepStrictEqual(written(Option.getOrThrow(yield* it.get("me"))), {
+          ...written(numbered(1)),
+          scope: ["read"]
+        })
+      })
+    )
+
     it.scopedLive("shows a transaction what the one before has stored, and replaces it", () =>
       Effect.gen(function* () {
         const it = yield* store
