@@ -22,6 +22,8 @@ export interface World {
   readonly pause: (most: number) => Effect.Effect<void>
   /** Starts a fiber of this world. */
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+  /** A process of this world. */
+  readonly process: () => Process
   /** Lets everything run that can, without any time passing. */
   readonly settle: () => void
   /** Both clocks move on by milliseconds, sleepers wake in order. */
@@ -34,6 +36,15 @@ export interface World {
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => A
 }
 
+/** Fibers that can all end together, between two steps of theirs and without another one. */
+export interface Process {
+  readonly fork: World["fork"]
+  readonly isAlive: () => boolean
+  readonly kill: () => void
+  /** How many of its fibers' timers are running. */
+  readonly timers: () => number
+}
+
 export interface WorldOptions {
   /** How often a fiber is made to yield, 0 to 1. Default: 0.15. */
   readonly yields?: number
@@ -41,6 +52,7 @@ export interface WorldOptions {
 
 interface Sleeper {
   readonly at: number
+  readonly of: Scheduler.Scheduler
   readonly wake: () => void
 }
 
@@ -66,8 +78,8 @@ export const make = (seed: number, options: WorldOptions = {}): World => {
   const tasks: Array<Scheduler.Task> = []
   // A yield is itself made of a few steps: without some quiet after it, a fiber would do nothing but yield.
   let quiet = 0
-  const scheduler: Scheduler.Scheduler = {
-    scheduleTask: (task) => void tasks.push(task),
+  const schedulerWhile = (isAlive: () => boolean): Scheduler.Scheduler => ({
+    scheduleTask: (task) => void tasks.push(() => isAlive() && task()),
     shouldYield: () => {
       if (quiet > 0) {
         quiet--
@@ -77,7 +89,7 @@ export const make = (seed: number, options: WorldOptions = {}): World => {
       quiet = 12 + below(26)
       return 0
     }
-  }
+  })
 
   let mono = 0
   let offset = 1_700_000_000_000
@@ -92,13 +104,16 @@ export const make = (seed: number, options: WorldOptions = {}): World => {
     currentTimeMillis: Effect.sync(wall),
     currentTimeNanos: Effect.sync(nanos),
     sleep: (duration) =>
-      Effect.async<void>((resume) => {
-        const sleeper = { at: mono + Duration.toMillis(duration), wake: () => resume(Effect.void) }
-        sleepers.push(sleeper)
-        return Effect.sync(() => {
-          sleepers = sleepers.filter((other) => other !== sleeper)
+      Effect.withFiberRuntime((fiber) =>
+        Effect.async<void>((resume) => {
+          const at = mono + Duration.toMillis(duration)
+          const sleeper = { at, of: fiber.currentScheduler, wake: () => resume(Effect.void) }
+          sleepers.push(sleeper)
+          return Effect.sync(() => {
+            sleepers = sleepers.filter((other) => other !== sleeper)
+          })
         })
-      })
+      )
   }
 
   const settle = () => {
@@ -126,21 +141,37 @@ export const make = (seed: number, options: WorldOptions = {}): World => {
     return true
   }
 
-  const fork = <A, E>(effect: Effect.Effect<A, E>) =>
-    Effect.runFork(
-      effect.pipe(
-        Effect.withClock(clock),
-        Effect.withRandom(Random.make(seed)),
-        Logger.withMinimumLogLevel(LogLevel.None)
-      ),
-      { scheduler }
-    )
+  const forkOn =
+    (scheduler: Scheduler.Scheduler) =>
+    <A, E>(effect: Effect.Effect<A, E>) =>
+      Effect.runFork(
+        effect.pipe(
+          Effect.withClock(clock),
+          Effect.withRandom(Random.make(seed)),
+          Logger.withMinimumLogLevel(LogLevel.None)
+        ),
+        { scheduler }
+      )
+  const fork = forkOn(schedulerWhile(() => true))
 
   return {
     random,
     below,
     pause: (most) => Effect.suspend(() => Effect.repeatN(Effect.yieldNow(), below(most + 1))),
     fork,
+    process: () => {
+      let isAlive = true
+      const scheduler = schedulerWhile(() => isAlive)
+      return {
+        fork: forkOn(scheduler),
+        isAlive: () => isAlive,
+        kill: () => {
+          isAlive = false
+          sleepers = sleepers.filter(({ of }) => of !== scheduler)
+        },
+        timers: () => sleepers.filter(({ of }) => of === scheduler).length
+      }
+    },
     settle,
     advance: (millis) => {
       settle()
