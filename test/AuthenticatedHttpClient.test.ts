@@ -32,9 +32,12 @@ import * as fc from "fast-check"
 import { inspect } from "node:util"
 import * as AuthenticatedHttpClient from "../src/AuthenticatedHttpClient.ts"
 import * as Authorization from "../src/Authorization.ts"
+import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import * as Credentials from "../src/Credentials.ts"
 import { CrossOriginRedirect, InvalidOption, RefreshError } from "../src/CredentialsError.ts"
+import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
 import * as Challenge from "../src/protocol/Challenge.ts"
+import * as Testing from "../src/Testing.ts"
 import { fakeCredentials, tokenOf } from "./support/credentials.ts"
 
 const api = "https://api.example.com"
@@ -1096,6 +1099,41 @@ describe("layers", () => {
     )
   )
 
+  it.effect(
+    "token requests never go through the client that needs their token, not even at a listed origin (S111)",
+    () =>
+      Effect.gen(function* () {
+        const server = Testing.authorizationServer({ lifetime: "5 minutes" })
+        const provider = ClientCredentials.make({
+          server: AuthorizationServer.discover(server.issuer),
+          clientId: "me",
+          clientSecret: "s3cret"
+        })
+        const Authenticated = AuthenticatedHttpClient.layerHttpClient({ origins: ["https://api.test", server.issuer] })
+        yield* Effect.gen(function* () {
+          const credentials = yield* Credentials.Credentials
+          for (let n = 0; n < 3; n++) {
+            // Both ways to ask, with the authenticated client as the HttpClient of whoever asks.
+            yield* credentials.token
+            assert.strictEqual((yield* HttpClient.get("https://api.test/me")).status, 200)
+            yield* TestClock.adjust("6 minutes")
+          }
+          // Refused, and renewed below a request of its own.
+          server.revokeAccessTokens()
+          assert.strictEqual((yield* HttpClient.get("https://api.test/me")).status, 200)
+        }).pipe(
+          Effect.provide(
+            Layer.provideMerge(Authenticated, Layer.provideMerge(Credentials.layer(provider), server.layer))
+          )
+        )
+        const asked = [...server.discovery.requests, ...server.tokenEndpoint.requests]
+        assert.deepStrictEqual(
+          asked.map(({ headers }) => headers["authorization"]?.split(" ")[0]),
+          [undefined, "Basic", "Basic", "Basic", "Basic"]
+        )
+      })
+  )
+
   const drop = (reason: RefreshError["reason"]) => {
     const credentials = fakeCredentials()
     credentials.fails.token = reason
@@ -1202,6 +1240,48 @@ describe("layers", () => {
 })
 
 describe("virtual time", () => {
+  /** An API that every request takes a while to get to, and tokens that do not live long. */
+  const far = (latency: Duration.DurationInput, lifetime: Duration.DurationInput) =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer({ lifetime })
+      const credentials = yield* Credentials.make(
+        ClientCredentials.make({ tokenEndpoint: server.tokenEndpoint.url, clientId: "me", clientSecret: "s3cret" })
+      ).pipe(Effect.provide(server.layer))
+      const slow = HttpClient.transform(server.client, (sent) => Effect.delay(sent, latency))
+      return { server, credentials, client: over(slow, credentials, { origins: ["https://api.test"] }) }
+    })
+
+  it.scoped(
+    "a token that expires on its way to the API is renewed there and then, and the caller sees the answer (S295)",
+    () =>
+      Effect.gen(function* () {
+        const { client, credentials, server } = yield* far("5 seconds", "1 minute")
+        yield* credentials.token
+        yield* TestClock.adjust("57 seconds")
+        const fiber = yield* Effect.fork(client.get("https://api.test/me"))
+        yield* TestClock.adjust("11 seconds")
+        assert.strictEqual((yield* Fiber.join(fiber)).status, 200)
+        const sent = server.api.requests.map(({ headers }) => headers["authorization"])
+        assert.deepStrictEqual(sent, ["Bearer at-1", "Bearer at-2"])
+        assert.strictEqual(server.issued.length, 2)
+      })
+  )
+
+  it.scoped("the early renewal leaves time for a usual way: no token expires on it (S295)", () =>
+    Effect.gen(function* () {
+      const { client, credentials, server } = yield* far("900 millis", "10 seconds")
+      yield* Effect.fork(Stream.runDrain(Credentials.refreshes(credentials)))
+      yield* TestClock.adjust("350 millis")
+      for (let n = 0; n < 60; n++) {
+        const fiber = yield* Effect.fork(client.get("https://api.test/me"))
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* Fiber.join(fiber)).status, 200)
+      }
+      assert.strictEqual(server.api.requests.length, 60)
+      assert.isAtLeast(server.issued.length, 5)
+    })
+  )
+
   it.effect("a refused answer that drips for ever is given up after a second", () =>
     Effect.gen(function* () {
       const { client } = answering(() => new Response(new ReadableStream({}), { status: 401 }), new Response("hello"))

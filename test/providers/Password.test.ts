@@ -4,13 +4,17 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import { inspect } from "node:util"
+import * as AuthorizationServer from "../../src/AuthorizationServer.ts"
 import * as Credentials from "../../src/Credentials.ts"
 import { RefreshError } from "../../src/CredentialsError.ts"
-import type { Provider } from "../../src/Provider.ts"
+import * as Provider from "../../src/Provider.ts"
 import * as Password from "../../src/providers/Password.ts"
 import * as Testing from "../../src/Testing.ts"
+import * as Token from "../../src/Token.ts"
+import * as TokenStore from "../../src/TokenStore.ts"
 import { show } from "../support/engine.ts"
 import { contract } from "./contract.ts"
 
@@ -72,7 +76,7 @@ const portal = {
   refresh: { url: "https://portal.test/users/refresh", member: "refreshtoken" }
 } as const
 
-const token = (server: Testing.TestServer, provider: Provider<HttpClient.HttpClient>) =>
+const token = (server: Testing.TestServer, provider: Provider.Provider<HttpClient.HttpClient>) =>
   Effect.scoped(Effect.flatMap(Credentials.make(provider), (credentials) => credentials.token)).pipe(
     Effect.provide(server.layer)
   )
@@ -130,6 +134,35 @@ describe("Password", () => {
         server.tokenEndpoint.requests.map(({ parameters }) => parameters["grant_type"]),
         ["password", "refresh_token", "refresh_token", "password"]
       )
+    })
+  )
+
+  it.scoped("the password is sent once, is seen nowhere, and is not needed to give the tokens back (S103)", () =>
+    Effect.gen(function* () {
+      const server = serverOf()
+      const provider = Password.make({
+        server: AuthorizationServer.discover(server.issuer),
+        clientId: "tool",
+        username: "ada",
+        password: good
+      })
+      yield* Effect.gen(function* () {
+        const store = yield* TokenStore.TokenStore
+        const credentials = yield* Credentials.make(Provider.persisted(provider, "me"))
+        yield* credentials.token
+        yield* TestClock.adjust("6 minutes")
+        const token = yield* credentials.token
+        const stored = yield* store.get("me")
+        const seen = inspect([provider, credentials, token, stored], { depth: 20, showHidden: true })
+        assert.notInclude(seen, good)
+        assert.notInclude(
+          JSON.stringify(Schema.encodeSync(Schema.Option(Token.Token))(stored)),
+          JSON.stringify(good).slice(1, -1)
+        )
+        yield* credentials.revoke
+      }).pipe(Effect.provide([server.layer, TokenStore.layerMemory()]))
+      const withPassword = server.requests.filter(({ body }) => Redacted.value(body).includes("password="))
+      assert.deepStrictEqual([withPassword.length, server.revoked.length], [1, 2])
     })
   )
 

@@ -1,6 +1,7 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -8,8 +9,10 @@ import * as TestClock from "effect/TestClock"
 import * as AuthorizationServer from "../../src/AuthorizationServer.ts"
 import * as Credentials from "../../src/Credentials.ts"
 import * as Provider from "../../src/Provider.ts"
+import * as Password from "../../src/providers/Password.ts"
 import * as RefreshToken from "../../src/providers/RefreshToken.ts"
 import * as Testing from "../../src/Testing.ts"
+import type * as Token from "../../src/Token.ts"
 import * as TokenStore from "../../src/TokenStore.ts"
 import { show } from "../support/engine.ts"
 import { contract } from "./contract.ts"
@@ -89,6 +92,117 @@ describe("RefreshToken", () => {
       assert.strictEqual(error.reason._tag, "Ambiguous")
       assert.isFalse(error.isRetryable)
       assert.strictEqual(server.tokenEndpoint.requests.length, 1)
+    })
+  )
+
+  it.scoped.each([
+    { reuseWindow: "0 seconds", then: "Rejected", ended: 1 },
+    { reuseWindow: "1 minute", then: "token", ended: 0 }
+  ] as const)(
+    "after a lost answer it is offered once more, half a minute later: with a reuse window of $reuseWindow that is a $then, and no loop (S149)",
+    ({ ended, reuseWindow, then }) =>
+      Effect.gen(function* () {
+        const { options, server } = yield* loggedIn({ rotation: true, reuseWindow, lifetime: "12 hours" })
+        server.tokenEndpoint.answerNext({ lost: "answer" })
+        yield* Effect.gen(function* () {
+          const credentials = yield* Credentials.make(RefreshToken.make(options))
+          const outcome = Effect.match(credentials.token, {
+            onFailure: ({ reason }) => reason._tag,
+            onSuccess: () => "token"
+          })
+          assert.strictEqual(yield* outcome, "Ambiguous")
+          for (let n = 0; n < 29; n++) {
+            assert.strictEqual(yield* outcome, "Ambiguous")
+            yield* TestClock.adjust("1 second")
+          }
+          assert.strictEqual(server.tokenEndpoint.requests.length, 1)
+          yield* TestClock.adjust("10 seconds")
+          assert.strictEqual(yield* outcome, then)
+          assert.deepStrictEqual(offered(server), [
+            Redacted.value(options.refreshToken),
+            Redacted.value(options.refreshToken)
+          ])
+          assert.strictEqual(server.reuseDetected, ended)
+        }).pipe(Effect.provide(server.layer))
+      })
+  )
+
+  it.scoped("one that has expired is a refusal that says what to do, and is not offered again and again (S158)", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({
+        rotation: true,
+        lifetime: "5 minutes",
+        refreshTokenLifetime: "1 day"
+      })
+      yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(RefreshToken.make(options))
+        yield* credentials.token
+        yield* TestClock.adjust("2 days")
+        for (let n = 0; n < 60; n++) {
+          const error = yield* Effect.flip(credentials.token)
+          assert.deepInclude(error.reason, { _tag: "Rejected", code: "invalid_grant" })
+          assert.isFalse(error.isRetryable)
+          assert.match(error.message, /log in again/)
+          yield* TestClock.adjust("1 second")
+        }
+      }).pipe(Effect.provide(server.layer))
+      // The one that worked, then one refusal per half minute that somebody asks.
+      assert.isAtMost(server.tokenEndpoint.requests.length, 1 + 2)
+    })
+  )
+
+  it.scoped("a renewal without a lifetime is not given the one before: the JWT's own counts, or none (S042)", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({ rotation: false, lifetime: "5 minutes" })
+      const century = 100 * 365 * 86_400
+      const jwt = (exp: number) => `${btoa(`{"alg":"none"}`)}.${btoa(JSON.stringify({ exp }))}.`.replaceAll("=", "")
+      const answer = (access_token: string) => ({ json: { access_token, token_type: "Bearer" } })
+      const lifeOf = (token: Token.Token) =>
+        Option.map(token.expiresAt, (at) => DateTime.distance(token.issuedAt, at) / 1000).pipe(Option.getOrNull)
+      yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(RefreshToken.make(options))
+        let token = yield* credentials.token
+        assert.strictEqual(lifeOf(token), 300)
+        for (const [text, life] of [
+          ["opaque", null],
+          [jwt(7200), 7178],
+          [jwt(century), century / 10]
+        ] as const) {
+          server.tokenEndpoint.answerNext(answer(text))
+          yield* TestClock.adjust("11 seconds")
+          token = yield* credentials.renew(token)
+          assert.strictEqual(lifeOf(token), life, text)
+        }
+      }).pipe(Effect.provide(server.layer))
+    })
+  )
+
+  it.scoped("a renewal never asks for more than was granted: it names no scope (S159)", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer({
+        clients,
+        scopes: ["read"],
+        lifetime: "5 minutes",
+        grants: { password: (_, issue) => issue({ scope: ["read"] }) }
+      })
+      yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(
+          Password.make({
+            tokenEndpoint: server.tokenEndpoint.url,
+            ...clients[0]!,
+            username: "ada",
+            password: "c4nary",
+            scope: ["read", "write"]
+          })
+        )
+        yield* credentials.token
+        yield* TestClock.adjust("6 minutes")
+        assert.deepStrictEqual((yield* credentials.token).scope, ["read"])
+      }).pipe(Effect.provide(server.layer))
+      assert.deepStrictEqual(
+        server.tokenEndpoint.requests.map(({ parameters }) => parameters["scope"]),
+        ["read write", undefined]
+      )
     })
   )
 
