@@ -27,6 +27,7 @@
  *
  * @module
  */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -47,6 +48,8 @@ import * as Stream from "effect/Stream"
 import * as Jose from "./internal/jose.ts"
 import { leftHalf } from "./internal/leftHalf.ts"
 import * as MemoryResponse from "./internal/memoryResponse.ts"
+import * as PendingLogins from "./internal/pendingLogins.ts"
+import * as Pkce from "./internal/pkce.ts"
 import * as Token from "./Token.ts"
 
 /**
@@ -202,7 +205,8 @@ export interface Options {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
   /**
    * How to answer other grants, by `grant_type`; `issue` makes the answer that holds a token. The client has been authenticated.
-   * Default: only `client_credentials` and `refresh_token` are known.
+   * Default: `client_credentials`, `refresh_token`, and those of people, `authorization_code` and `urn:ietf:params:oauth:grant-type:device_code`, are known. Who answers
+   * one of the latter has to do the rest of such logins too, in `routes`.
    */
   readonly grants?:
     | Readonly<
@@ -235,6 +239,8 @@ export interface TestServer {
   readonly issuer: string
   /** Issues tokens (RFC 6749). */
   readonly tokenEndpoint: TestEndpoint
+  /** Begins logins with a second device (RFC 8628); user codes are `TEST-0001`, `TEST-0002`, … and live ten minutes, polls come every five seconds. */
+  readonly deviceAuthorizationEndpoint: TestEndpoint
   /** Takes tokens back (RFC 7009). */
   readonly revocationEndpoint: TestEndpoint
   /** Says what a token is worth (RFC 7662). */
@@ -255,6 +261,19 @@ export interface TestServer {
   readonly reuseDetected: number
   /** A token as if somebody had just logged in, with a refresh token unless told otherwise. */
   readonly login: (options?: IssueOptions) => Effect.Effect<Token.Token>
+  /**
+   * Somebody logs in and agrees: at the address where a program sends the browser, or with the user code that a program shows. Gives the address that the browser ends
+   * at, which for a browser's login is the program's own. The person is called `somebody` unless `subject` says otherwise. A login that does not wait there is a defect: the test
+   * is wrong.
+   */
+  readonly approve: (login: string, person?: IssueOptions) => Effect.Effect<string>
+  /** Somebody says no, otherwise as {@link TestServer.approve}. */
+  readonly deny: (login: string) => Effect.Effect<string>
+  /**
+   * A browser with somebody in front of it who agrees to every login: for the option `open`. Where the server sends it on to the program's own address it goes there by
+   * itself, over a real socket of this machine.
+   */
+  readonly browser: (person?: IssueOptions) => (url: string) => Effect.Effect<void>
   /** Makes every access token invalid at once; refresh tokens go on. */
   readonly revokeAccessTokens: () => void
   /** Ends every session at once: no token issued so far works any more. */
@@ -282,6 +301,8 @@ interface IssuedRefresh {
   readonly expiresAt: number
   usedAt: number | undefined
 }
+
+const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 
 const harmless = new Set([
   ...["accept", "content-length", "content-type", "retry-after", "user-agent", "traceparent", "b3"],
@@ -408,7 +429,8 @@ export const refuse = (code: string, description?: string): Answer => ({
 /**
  * An authorization server and an API in memory. Each call makes new ones, which share nothing with others.
  *
- * **Details** – the token endpoint takes forms and JSON, and knows the grants `client_credentials` and `refresh_token`; say in `grants` how to answer others.
+ * **Details** – the token endpoint takes forms and JSON, and knows the grants `client_credentials`, `refresh_token`, `authorization_code` (PKCE by `S256`; a code is good for a
+ * minute, once) and that of RFC 8628; say in `grants` how to answer others. People decide about logins when the test says so: `approve`, `deny`, `browser`.
  * Clients prove themselves by HTTP Basic or in the body. A used refresh token that is offered again ends
  * its whole session (RFC 9700 §4.14.2). The API wants `Authorization: Bearer` and answers 401 with `WWW-Authenticate` otherwise (RFC 6750 §3).
  * A request to an origin that is not known fails as a name does that cannot be found.
@@ -432,6 +454,24 @@ export const refuse = (code: string, description?: string): Answer => ({
  * // 401 2
  * ```
  *
+ * @example
+ * ```ts
+ * import * as AuthorizationCode from "effect-credentials/AuthorizationCode"
+ * import * as Testing from "effect-credentials/Testing"
+ * import { Effect } from "effect"
+ *
+ * const server = Testing.authorizationServer()
+ * const web = { issuer: server.issuer, clientId: "shop", scope: ["read"], redirectUri: "https://shop.example/callback" }
+ * const program = Effect.gen(function*() {
+ *   const login = yield* AuthorizationCode.start(web)
+ *   const callback = yield* server.approve(login.url, { subject: "ada" })
+ *   const token = yield* AuthorizationCode.exchangeCode(web, login, callback)
+ *   console.log(new URL(callback).pathname, token.scope)
+ * })
+ * await Effect.runPromise(Effect.provide(program, server.layer))
+ * // /callback [ 'read' ]
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -441,6 +481,12 @@ export const authorizationServer = (options: Options = {}): TestServer => {
   const apiOrigin = new URL(options.apiOrigin ?? "https://api.test").origin
   const reuseWindow = Duration.toMillis(options.reuseWindow ?? 0)
   const mint = options.mint ?? ((kind, nth) => `${kind === "access" ? "at" : "rt"}-${nth}`)
+
+  const isOwn = (grantType: string) => Object.hasOwn(options.grants ?? {}, grantType)
+  const authorizationUrl = `${base}/authorize`
+  const devicePage = `${base}/device`
+  const devices = PendingLogins.devices<IssueOptions>()
+  const codes = PendingLogins.codes<Session>()
 
   const accessTokens = new Map<string, IssuedAccess>()
   const refreshTokens = new Map<string, IssuedRefresh>()
@@ -547,12 +593,27 @@ export const authorizationServer = (options: Options = {}): TestServer => {
       return { token, answer: { json, headers: { "cache-control": "no-store" } } }
     })
 
-  /** Issues the first tokens of a new session. */
+  /** Issues the first tokens of a session. */
+  const open = (session: Session) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => issue(session, now, session.scope, session.refreshable))
+
   const begin = (from: IssueOptions | undefined, defaults: Parameters<typeof sessionOf>[1]) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const session = sessionOf(from ?? {}, defaults)
-      return issue(session, now, session.scope, session.refreshable)
-    })
+    Effect.suspend(() => open(sessionOf(from ?? {}, defaults)))
+
+  /** The session of a person. */
+  const sessionWith = (
+    person: IssueOptions,
+    { clientId, scope }: PendingLogins.Asked,
+    nonce?: string | undefined
+  ): Session =>
+    sessionOf(
+      {
+        ...person,
+        subject: person.subject ?? "somebody",
+        idToken: person.idToken === false ? false : { ...(nonce === undefined ? {} : { nonce }), ...person.idToken }
+      },
+      { clientId, scope, isLogin: true }
+    )
 
   const sessionOf = (
     from: IssueOptions,
@@ -639,7 +700,97 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     return Effect.map(issue(found.session, now, scope, rotates), ({ answer }) => answer)
   }
 
-  /** Answers at the three endpoints that clients post to. */
+  const beginDevice = (clientId: string, asked: string | undefined, now: number): Answer => {
+    const scope = grantable(words(asked))
+    if (Option.isNone(scope)) return refuse("invalid_scope")
+    const { deviceCode, userCode } = devices.begin({ clientId, scope: scope.value }, now)
+    return {
+      json: {
+        device_code: deviceCode,
+        user_code: userCode,
+        verification_uri: devicePage,
+        verification_uri_complete: `${devicePage}?user_code=${userCode}`,
+        expires_in: PendingLogins.deviceCodeLifetime,
+        interval: PendingLogins.interval
+      },
+      headers: { "cache-control": "no-store" }
+    }
+  }
+
+  /** Completes a login of a person, at the token endpoint. */
+  const complete = (
+    clientId: string,
+    now: number,
+    parameter: (name: string) => string | undefined
+  ): Effect.Effect<Answer> =>
+    Effect.gen(function* () {
+      if (parameter("grant_type") === deviceGrant) {
+        const outcome = devices.poll(parameter("device_code") ?? "", clientId, now)
+        if (outcome._tag === "Refused") return refuse(outcome.code)
+        const { decision } = outcome.login
+        return (yield* open(sessionWith(decision?.agreed === true ? decision.person : {}, outcome.login))).answer
+      }
+      const verifier = parameter("code_verifier")
+      const challenge = verifier === undefined ? undefined : yield* Pkce.challenge(Redacted.make(verifier))
+      const from = { clientId, redirectUri: parameter("redirect_uri") ?? "", challenge }
+      const outcome = codes.redeem(parameter("code") ?? "", from, now)
+      if (outcome._tag === "Done") return (yield* open(outcome.login.session)).answer
+      // A code that comes twice was stolen (RFC 6749 §4.1.2).
+      if (outcome.spent !== undefined) outcome.spent.session.ended = true
+      return refuse(outcome.code, "the authorization code is not valid for this client, redirect URI and verifier")
+    })
+
+  /** Somebody decides about a login; gives the address that the browser ends at. */
+  const decide = (login: string, decision: PendingLogins.Decision<IssueOptions>): Effect.Effect<string> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const url = URL.canParse(login) ? new URL(login) : undefined
+      const at = url === undefined ? undefined : url.origin + url.pathname
+      if (url !== undefined && at === authorizationUrl) return authorize(url.searchParams, decision, now)
+      const userCode = url === undefined ? login : at === devicePage ? url.searchParams.get("user_code") : undefined
+      return typeof userCode === "string" && devices.decide(userCode, decision, now)
+        ? Effect.succeed(devicePage)
+        : Effect.dieMessage(`no login waits for a decision at ${at ?? login}: pass the address or the user code`)
+    })
+
+  /** The authorization endpoint, with somebody in front of it (RFC 6749 §4.1.2). */
+  const authorize = (
+    asked: URLSearchParams,
+    decision: PendingLogins.Decision<IssueOptions>,
+    now: number
+  ): Effect.Effect<string> => {
+    const parameter = (name: string) => asked.get(name) || undefined
+    const clientId = parameter("client_id")
+    const redirectUri = parameter("redirect_uri")
+    const isKnown = options.clients === undefined || options.clients.some((one) => one.clientId === clientId)
+    if (clientId === undefined || !isKnown || redirectUri === undefined || !URL.canParse(redirectUri)) {
+      return Effect.dieMessage("the login names no client that is known, or no address to come back to")
+    }
+    const back = (answer: Readonly<Record<string, string>>) => {
+      const to = new URL(redirectUri)
+      const state = asked.get("state")
+      for (const [name, value] of Object.entries(answer)) to.searchParams.set(name, value)
+      if (state !== null) to.searchParams.set("state", state)
+      if (options.metadata?.["authorization_response_iss_parameter_supported"] === true) {
+        to.searchParams.set("iss", issuer)
+      }
+      return Effect.succeed(to.href)
+    }
+    const challenge = parameter("code_challenge")
+    if (asked.get("response_type") !== "code") return back({ error: "unsupported_response_type" })
+    if (challenge !== undefined && asked.get("code_challenge_method") !== "S256") {
+      return back({ error: "invalid_request" })
+    }
+    const scope = grantable(words(parameter("scope")))
+    if (Option.isNone(scope)) return back({ error: "invalid_scope" })
+    if (!decision.agreed) return back({ error: "access_denied" })
+    const wish = { clientId, scope: scope.value }
+    const session = sessionWith(decision.person, wish, parameter("nonce"))
+    return back({ code: codes.issue({ ...wish, redirectUri, challenge, session }, now) })
+  }
+
+  const approve = (login: string, person: IssueOptions = {}) => decide(login, { agreed: true, person })
+
+  /** Answers at the endpoints that clients post to. */
   const process = (
     endpoint: TestEndpoint,
     request: SeenRequest,
@@ -670,10 +821,19 @@ export const authorizationServer = (options: Options = {}): TestServer => {
       return Effect.succeed({ status: 200 })
     }
 
+    if (endpoint === deviceAuthorizationEndpoint) {
+      return Effect.succeed(
+        clientId === undefined ? refuse("invalid_client") : beginDevice(clientId, parameter("scope"), now)
+      )
+    }
+
     const grantType = parameter("grant_type")
     if (grantType === undefined) return Effect.succeed(refuse("invalid_request", "grant_type is missing"))
     const custom = Object.entries(options.grants ?? {}).find(([name]) => name === grantType)?.[1]
     if (custom === undefined && grantType === "refresh_token") return renew(clientId, now, parameter)
+    if (custom === undefined && (grantType === deviceGrant || grantType === "authorization_code")) {
+      return clientId === undefined ? Effect.succeed(refuse("invalid_client")) : complete(clientId, now, parameter)
+    }
     if (custom === undefined && grantType !== "client_credentials") {
       return Effect.succeed(refuse("unsupported_grant_type"))
     }
@@ -728,8 +888,16 @@ export const authorizationServer = (options: Options = {}): TestServer => {
       revocation_endpoint: revocationEndpoint.url,
       introspection_endpoint: introspectionEndpoint.url,
       jwks_uri: keys.url,
+      ...(isOwn("authorization_code") ? {} : { authorization_endpoint: authorizationUrl }),
+      ...(isOwn(deviceGrant) ? {} : { device_authorization_endpoint: deviceAuthorizationEndpoint.url }),
       response_types_supported: ["code"],
-      grant_types_supported: ["client_credentials", "refresh_token", ...Object.keys(options.grants ?? {})],
+      code_challenge_methods_supported: ["S256"],
+      grant_types_supported: [
+        ...new Set([
+          ...["client_credentials", "refresh_token", "authorization_code", deviceGrant],
+          ...Object.keys(options.grants ?? {})
+        ])
+      ],
       token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
       ...options.metadata
     }
@@ -755,6 +923,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
   }
 
   const tokenEndpoint = endpoint(`${base}/token`)
+  const deviceAuthorizationEndpoint = endpoint(`${base}/device_authorization`)
   const revocationEndpoint = endpoint(`${base}/revoke`)
   const introspectionEndpoint = endpoint(`${base}/introspect`)
   const discovery = endpoint(`${base}/.well-known/openid-configuration`)
@@ -767,6 +936,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     [introspectionEndpoint.url, introspectionEndpoint],
     [discovery.url, discovery],
     [keys.url, keys],
+    ...(isOwn(deviceGrant) ? [] : [[deviceAuthorizationEndpoint.url, deviceAuthorizationEndpoint] as const]),
     [`${origin}/.well-known/oauth-authorization-server${pathname === "/" ? "" : pathname}`, discovery]
   ])
 
@@ -817,6 +987,7 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     layer: Layer.succeed(HttpClient.HttpClient, client),
     issuer,
     tokenEndpoint,
+    deviceAuthorizationEndpoint,
     revocationEndpoint,
     introspectionEndpoint,
     discovery,
@@ -829,10 +1000,23 @@ export const authorizationServer = (options: Options = {}): TestServer => {
       return reuseDetected
     },
     login: (from) => Effect.map(begin(from, { clientId: undefined, scope: [], isLogin: true }), ({ token }) => token),
+    approve,
+    deny: (login) => decide(login, { agreed: false }),
+    browser: (person) => (url) =>
+      Effect.flatMap(approve(url, person), (end) =>
+        end === devicePage ? Effect.void : Effect.asVoid(Effect.forkDaemon(Effect.ignore(visit(end))))
+      ),
     revokeAccessTokens: () => accessTokens.forEach((access) => void (access.revoked = true)),
     endSessions: () => accessTokens.forEach((access) => void (access.session.ended = true))
   }
 }
+
+/** What a browser does: nobody who sent it there waits for the page, or takes it away again. */
+const visit = (url: string): Effect.Effect<string, HttpClientError.HttpClientError> =>
+  Effect.gen(function* () {
+    const client = HttpClient.withTracerPropagation(yield* HttpClient.HttpClient, false)
+    return yield* Effect.flatMap(client.get(url), (response) => response.text)
+  }).pipe(Effect.provide(FetchHttpClient.layer))
 
 const pause = (delay: Duration.DurationInput = 0): Effect.Effect<void> => {
   const duration = Duration.decode(delay)

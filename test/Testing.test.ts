@@ -1,10 +1,15 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, DateTime, Effect, Exit, Fiber, Option, Redacted, Stream, TestClock } from "effect"
+import { Cause, Chunk, DateTime, Duration, Effect, Exit, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import { inspect } from "node:util"
+import type { RefreshError } from "../src/CredentialsError.ts"
 import * as IdToken from "../src/IdToken.ts"
+import * as AuthorizationCode from "../src/providers/AuthorizationCode.ts"
+import * as DeviceAuthorization from "../src/providers/DeviceAuthorization.ts"
+import type { Need } from "../src/Provider.ts"
 import * as Testing from "../src/Testing.ts"
+import type { Token } from "../src/Token.ts"
 
 type Form = Record<string, string | ReadonlyArray<string>>
 
@@ -19,6 +24,7 @@ const ask = (url: string, form: Form, prepare?: Parameters<typeof post>[2]) =>
     return { status: response.status, headers: response.headers, json: text === "" ? undefined : JSON.parse(text) }
   })
 
+const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 const app = { grant_type: "client_credentials", client_id: "app" }
 
 /** Asks a server's token endpoint. */
@@ -502,6 +508,190 @@ describe("discovery", () => {
     expect(server.discovery.requests).toHaveLength(2)
     expect(server.tokenEndpoint.url).toBe(endpoint)
   })
+})
+
+describe("a login with a second device", () => {
+  const need: Need = { previous: Option.none(), validFor: Duration.zero, interaction: "allowed" }
+  const told = (server: Testing.TestServer, prompt: (login: DeviceAuthorization.Login) => Effect.Effect<unknown>) =>
+    DeviceAuthorization.make({ issuer: server.issuer, clientId: "tool", scope: ["read"], prompt })
+      .acquire(need)
+      .pipe(Effect.provide(server.layer), Effect.exit, Effect.fork)
+  const tokenOf = (exit: Exit.Exit<Token, RefreshError>) => {
+    if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+    return exit.value
+  }
+
+  it.effect("is approved by a function call, with the code or the address, by whom the test says", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer({ clients: [{ clientId: "tool" }] })
+      for (const where of [
+        (login: DeviceAuthorization.Login) => login.userCode.toLowerCase(),
+        (login: DeviceAuthorization.Login) => Option.getOrThrow(login.verificationUriComplete)
+      ]) {
+        const fiber = yield* told(server, (login) => server.approve(where(login), { subject: "ada" }))
+        yield* TestClock.adjust("5 seconds")
+        const token = tokenOf(yield* Fiber.join(fiber))
+        expect(token.scope).toEqual(["read"])
+        const response = yield* callApi(server, token.accessToken)
+        expect(yield* response.json).toMatchObject({ clientId: "tool", subject: "ada" })
+        expect(Option.isSome(token.refreshToken)).toBe(true)
+      }
+      expect(server.deviceAuthorizationEndpoint.requests).toHaveLength(2)
+    })
+  )
+
+  it.effect("waits until then, wants to be asked every five seconds, and ends with the code", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer()
+      const fiber = yield* told(server, () => Effect.void)
+      yield* TestClock.adjust("12 seconds")
+      expect(server.tokenEndpoint.requests).toHaveLength(2)
+      yield* server.approve("TEST-0001")
+      yield* TestClock.adjust("3 seconds")
+      expect(Exit.isSuccess(yield* Fiber.join(fiber))).toBe(true)
+
+      const poll = { grant_type: deviceGrant, client_id: "tool", device_code: "device-code-2" }
+      yield* Effect.provide(ask(server.deviceAuthorizationEndpoint.url, { client_id: "tool" }), server.layer)
+      expect((yield* token(server, poll)).json).toEqual({ error: "slow_down" })
+      yield* TestClock.adjust("9 seconds")
+      expect((yield* token(server, poll)).json).toEqual({ error: "slow_down" })
+      yield* TestClock.adjust("15 seconds")
+      expect((yield* token(server, poll)).json).toEqual({ error: "authorization_pending" })
+      expect((yield* token(server, { ...poll, client_id: "other" })).json).toEqual({ error: "invalid_grant" })
+      yield* TestClock.adjust("10 minutes")
+      expect((yield* token(server, poll)).json).toEqual({ error: "expired_token" })
+      expect(Exit.isFailure(yield* Effect.exit(server.approve("TEST-0002")))).toBe(true)
+    })
+  )
+
+  it.effect("is spent once, and denied for good", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer()
+      const begin = Effect.provide(ask(server.deviceAuthorizationEndpoint.url, { client_id: "tool" }), server.layer)
+      const poll = (nth: number) =>
+        token(server, { grant_type: deviceGrant, client_id: "tool", device_code: `device-code-${nth}` })
+      yield* begin
+      yield* begin
+      yield* server.approve("TEST-0001")
+      yield* server.deny("TEST-0002")
+      expect(yield* poll(1)).toMatchObject({ status: 200 })
+      expect((yield* poll(1)).json).toEqual({ error: "invalid_grant" })
+      expect((yield* poll(2)).json).toEqual({ error: "access_denied" })
+      expect((yield* poll(2)).json).toEqual({ error: "invalid_grant" })
+      for (const login of ["TEST-0001", "TEST-0003", "https://id.test/device", "https://elsewhere.test/"]) {
+        const exit = yield* Effect.exit(server.approve(login))
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("no login waits for a decision")
+      }
+    })
+  )
+})
+
+describe("a login in a browser", () => {
+  const web = (server: Testing.TestServer) => ({
+    issuer: server.issuer,
+    clientId: "shop",
+    scope: ["openid", "read"],
+    redirectUri: "https://shop.test/callback?a=b"
+  })
+  const started = (server: Testing.TestServer) => Effect.provide(AuthorizationCode.start(web(server)), server.layer)
+  const ended = (server: Testing.TestServer, login: AuthorizationCode.Login, callback: string) =>
+    Effect.either(Effect.provide(AuthorizationCode.exchangeCode(web(server), login, callback), server.layer))
+
+  it.effect("whose redirect is the program's ends at that address, with an ID token of this login", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer({ clients: [{ clientId: "shop" }] })
+      const login = yield* started(server)
+      const callback = yield* server.approve(login.url, { subject: "ada", extra: { example: 1 } })
+      expect(callback).toMatch(/^https:\/\/shop\.test\/callback\?a=b&code=code-1&state=/)
+      const answer = yield* ended(server, login, callback)
+      expect(answer).toMatchObject({ _tag: "Right", right: { scope: ["openid", "read"] } })
+      expect(yield* (yield* callApi(server, "at-1")).json).toMatchObject({ subject: "ada", clientId: "shop" })
+    })
+  )
+
+  it.effect("that is denied says so, and so does one for what nobody may have", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer()
+      const login = yield* started(server)
+      const answer = yield* ended(server, login, yield* server.deny(login.url))
+      expect(answer).toMatchObject({ left: { reason: { _tag: "Interaction", kind: "Denied" } } })
+      const strict = Testing.authorizationServer({ scopes: ["write"] })
+      expect(yield* strict.approve((yield* started(strict)).url)).toContain("error=invalid_scope")
+      const closed = Testing.authorizationServer({ clients: [{ clientId: "other" }] })
+      const exit = yield* Effect.exit(closed.approve((yield* started(closed)).url))
+      expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("no client that is known")
+    })
+  )
+
+  it.effect("has a code for this client, redirect URI and verifier, for a minute, and once", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer()
+      const redeem = (login: AuthorizationCode.Login, code: string, more: Form = {}) =>
+        token(server, {
+          grant_type: "authorization_code",
+          client_id: "shop",
+          code,
+          redirect_uri: login.redirectUri,
+          code_verifier: Redacted.value(login.verifier),
+          ...more
+        })
+      const login = yield* started(server)
+      yield* server.approve(login.url)
+      for (const wrong of [
+        { client_id: "other" },
+        { redirect_uri: "https://shop.test/" },
+        { code_verifier: "guessed" },
+        { code_verifier: "" },
+        { code: "code-2" }
+      ]) {
+        expect((yield* redeem(login, "code-1", wrong)).json.error, inspect(wrong)).toBe("invalid_grant")
+      }
+      expect((yield* redeem(login, "code-1")).status).toBe(200)
+      expect((yield* callApi(server, "at-1")).status).toBe(200)
+      // Somebody has it too: what it brought is worth nothing any more.
+      expect((yield* redeem(login, "code-1")).status).toBe(400)
+      expect((yield* callApi(server, "at-1")).status).toBe(401)
+      yield* server.approve(login.url)
+      yield* TestClock.adjust("1 minute")
+      expect((yield* redeem(login, "code-2")).status).toBe(400)
+    })
+  )
+
+  it.effect("on this machine is approved by a browser, whose next page is the program's own", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer()
+      const provider = AuthorizationCode.make({
+        issuer: server.issuer,
+        clientId: "tool",
+        scope: ["openid"],
+        show: () => Effect.void,
+        open: server.browser({ subject: "ada" })
+      })
+      const need: Need = { previous: Option.none(), validFor: Duration.zero, interaction: "allowed" }
+      const token = yield* Effect.provide(provider.acquire(need), server.layer)
+      const { verify } = IdToken.verifier({ server: server.issuer, clientId: "tool" })
+      const claims = yield* Effect.provide(verify(Option.getOrThrow(token.idToken)), server.layer)
+      expect(claims.subject).toBe("ada")
+    })
+  )
+
+  it.effect("is the test's own business where it answers that grant", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer({
+        grants: { authorization_code: (_, issue) => issue(), [deviceGrant]: (_, issue) => issue() }
+      })
+      const { json } = yield* Effect.provide(
+        Effect.flatMap(HttpClient.get(server.discovery.url), (response) =>
+          Effect.map(response.json, (json) => ({ json: json as object }))
+        ),
+        server.layer
+      )
+      expect(json).not.toHaveProperty("authorization_endpoint")
+      expect(json).not.toHaveProperty("device_authorization_endpoint")
+      const begun = yield* Effect.provide(post(server.deviceAuthorizationEndpoint.url, app), server.layer)
+      expect(begun.status).toBe(404)
+    })
+  )
 })
 
 describe("the API and everything else", () => {

@@ -1012,7 +1012,7 @@ describe("AuthorizationCode", () => {
 
     it.effect("metadata without an authorization endpoint is an error that names the member, at first use", () =>
       Effect.gen(function* () {
-        const id = Testing.authorizationServer()
+        const id = Testing.authorizationServer({ metadata: { authorization_endpoint: undefined } })
         const provider = AuthorizationCode.make({ issuer: id.issuer, clientId: "me", ...quiet, open: false })
         const error = yield* Effect.flip(Effect.provide(provider.acquire(first), id.layer))
         assert.strictEqual(error.reason._tag, "InvalidResponse")

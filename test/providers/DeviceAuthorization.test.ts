@@ -393,7 +393,7 @@ describe("the login ends", () => {
 
   it.effect("before it begins, if the server has no endpoint for it", () =>
     Effect.gen(function* () {
-      const server = Testing.authorizationServer()
+      const server = Testing.authorizationServer({ metadata: { device_authorization_endpoint: undefined } })
       const login = DeviceAuthorization.make({ issuer: server.issuer, clientId: "my-tool" }).acquire(first)
       const { exit } = yield* played(Effect.provide(login, server.layer))
       assert.deepInclude(reasonOf(exit), {
