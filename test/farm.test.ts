@@ -180,11 +180,13 @@ describe.runIf(isHere)("processes that share a file store", () => {
     await run(
       Effect.gen(function* () {
         const { ask, begin, server } = yield* farm()
-        const all = yield* Effect.forEach(mixed(3), (runtime) => begin(runtime, 500))
+        const all = yield* Effect.forEach(mixed(3), (runtime) => begin(runtime, 1_500))
         yield* Effect.forEach(all, ({ process }) => process.line, { concurrency: "unbounded" })
         let time = 0
         let issued = time
-        assert.deepStrictEqual(yield* ask(all, `token ${time}`), same("access-1", 3))
+        // One after the other: what a program does the first time is slow.
+        const first = yield* Effect.forEach(all, (one) => ask([one], `token ${time}`))
+        assert.deepStrictEqual(first.flat(), same("access-1", 3))
         /** Lets one ask for a token, and stops it while the server has its request. */
         const stopAtServer = (one: (typeof all)[number]) =>
           Effect.async<void>((resume) => {
