@@ -1,11 +1,14 @@
-/** A cached token, read: inside a fiber, and through a run of its own for every read. */
+/** A cached token, read: inside a fiber, through a run of its own for every read, and through the synchronous door of `Fetch`. */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
+import * as Credentials from "../../src/Credentials.ts"
+import * as Fetch from "../../src/Fetch.ts"
 import { awaited, direct, inFiber, type Table } from "./harness.ts"
 import { anHour, held, token } from "./held.ts"
 
@@ -13,6 +16,11 @@ const until = Date.now() + anHour
 const from = until - 2 * anHour
 const cell = { token, exit: Exit.succeed(token), from, until }
 const ref = Ref.unsafeMake(cell)
+
+const door = Fetch.makeFetch(Layer.succeed(Credentials.Credentials, held), { origins: ["https://api.example.com"] })
+await door.ready()
+const header = `Bearer ${Redacted.value(token.accessToken)}`
+const headerOfClosure = () => (Date.now() < cell.until ? header : undefined)
 
 const closure = () => (Date.now() < cell.until ? cell.token : undefined)
 
@@ -53,6 +61,15 @@ export const tables = (): ReadonlyArray<Table> => [
       { name: "the clock and a cell", run: awaited(() => Effect.runPromise(clockAndCell)) },
       { name: "Ref.get", run: awaited(() => Effect.runPromise(Ref.get(ref))) },
       { name: "credentials.token", run: awaited(() => Effect.runPromise(held.token)) }
+    ]
+  },
+  {
+    title: "hot: the header of a cached token, outside of Effect",
+    floors: ["a bare closure"],
+    weighed: 20_000,
+    contenders: [
+      { name: "a bare closure", run: direct(headerOfClosure) },
+      { name: "Fetch's currentHeader", run: direct(() => door.currentHeader()) }
     ]
   }
 ]
