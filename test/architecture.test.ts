@@ -75,6 +75,31 @@ const revealing: Readonly<Record<string, string>> = {
   "vendors/Pilot.ts": "puts the API key where the server looks for it"
 }
 
+/** The files that look into a JWT whose signature nobody has verified, and what for: never to trust what it says. */
+const unverified: Readonly<Record<string, string>> = {
+  "IdToken.ts": "compares who logged in before, after it has verified who logs in now",
+  "Status.ts": "shows a person whose token it is",
+  "Token.ts": "takes its exp as a hint where nobody says how long it lives",
+  "protocol/TokenResponse.ts": "takes its exp as a hint where the server does not say how long it lives",
+  "providers/AuthorizationCode.ts": "suggests to the login page who logged in before",
+  "providers/TokenFactory.ts": "takes its iat as a hint of how old it is",
+  "vendors/Bitfount.ts": "names the person in the environment that another program reads"
+}
+
+/** Members that are called like secrets and are not, or are what is written down. */
+const inTheClear: ReadonlyArray<string> = [
+  // The form in which a store, a session or a profile keeps it.
+  "Token.ts accessToken",
+  "Token.ts refreshToken",
+  "Token.ts idToken",
+  "providers/AuthorizationCode.ts verifier",
+  // Where a member of an answer or of a request is.
+  "protocol/TokenShape.ts accessToken",
+  "protocol/TokenShape.ts refreshToken",
+  "protocol/TokenShape.ts idToken",
+  "providers/Password.ts password"
+]
+
 /** The files that run code of @effect/platform: in Effect 4 it moves into effect, and then only these change. */
 const onPlatform: ReadonlyArray<string> = [
   "AuthenticatedHttpClient.ts",
@@ -241,6 +266,142 @@ describe("what sources may touch", () => {
     const reveals = files.filter(({ code }) => /\bRedacted\.value\b|\{[^}]*\} from "effect\/Redacted"/.test(code))
     expect(reveals.map(({ file }) => file)).toEqual(Object.keys(revealing).sort())
   })
+})
+
+describe("secrets in the sources", () => {
+  it("only the listed files look into a JWT that nobody has verified (S285)", () => {
+    const looking = files.filter(({ below, file }) => below.includes("Jwt.ts") && file !== "index.ts")
+    expect(looking.map(({ file }) => file)).toEqual(Object.keys(unverified).sort())
+  })
+
+  it("no secret is compared with an operator: that takes longer the more of a guess is right (S036)", () => {
+    const compared = /(===|!==)\s*Redacted\.value\(|Redacted\.value\([\w.]*\)\s*(===|!==)(?!\s*"")/
+    expect(compared.test("a === Redacted.value(b)")).toBe(true)
+    expect(files.filter(({ code }) => compared.test(code)).map(({ file }) => file)).toEqual([])
+  })
+
+  it("every secret that is given or returned may be, or is, redacted (S330)", () => {
+    const secret = /secret|password|passphrase|(access|refresh|id|developer|rapt)token$|verifier|apikey|privatekey/i
+    const members = files
+      .filter(({ file }) => !file.startsWith("internal/"))
+      .flatMap(({ code, file }) =>
+        Array.from(code.matchAll(/readonly (\w+)\??: ([^=>\n]*)$/gm), ([, name = "", type = ""]) => ({
+          file,
+          name,
+          type
+        }))
+      )
+    const plain = members.filter(
+      ({ name, type }) => secret.test(name) && /\bstring\b/.test(type) && !type.includes("Redacted")
+    )
+    expect(members.length).toBeGreaterThan(150)
+    expect([...new Set(plain.map(({ file, name }) => `${file} ${name}`))].sort()).toEqual([...inTheClear].sort())
+  })
+
+  it("what is logged is a text, never a request, its headers or anything else that could hold them (S023)", () => {
+    const logged = files.flatMap(({ code, file }) =>
+      Array.from(code.matchAll(/\bEffect\.log[A-Z]?\w*\(\s*(.)/g), ([, first = ""]) => ({ file, first }))
+    )
+    expect(logged.length).toBeGreaterThan(8)
+    expect(logged.filter(({ first }) => first !== '"' && first !== "`")).toEqual([])
+    const annotated = files.flatMap(({ code }) =>
+      Array.from(code.matchAll(/\bannotateLogs\(([^)]*)\)/g), ([, all]) => all)
+    )
+    expect(new Set(annotated)).toEqual(new Set(['"provider", provider.name']))
+  })
+
+  it("defects say what the code says: none is made of what a server, a caller or a store has given (S038)", () => {
+    const dying = files.flatMap(({ code, file }) =>
+      Array.from(code.matchAll(/\bEffect\.die\w*\(.*|\bthrow\b.*/g), ([all]) => `${file}: ${all}`)
+    )
+    const constant = /: throw (undefined|new \w+\((["'][^"'`$]*["'])?\))$/
+    expect(dying.filter((line) => !constant.test(line))).toEqual([
+      // Promises know no typed errors: this is how fetch fails.
+      "Fetch.ts: throw new TypeError(`fetch failed: this redirect leads to ${to.origin}, and a ${request.method} stays here`)",
+      'Fetch.ts: throw new RefreshError({ provider: "Fetch", reason: { _tag: "Source", description: "it is closed" } })',
+      "Fetch.ts: throw rejection(exit.cause, call)"
+    ])
+  })
+})
+
+describe("regular expressions", () => {
+  const literal =
+    /(?<=(?:[=(,:!&|?{};[>]|\breturn)\s*)\/(?![*/\s])((?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([dgimsuvy]*)(?![\w/])/g
+  const found = files.flatMap(({ code, file }) =>
+    Array.from(code.matchAll(literal), ([text, source = "", flags = ""]) => ({ file, text, source, flags }))
+  )
+  const size = 30_000
+  const pieces = [
+    ...[
+      "a",
+      "A",
+      "0",
+      "_",
+      "-",
+      ".",
+      "/",
+      ":",
+      "=",
+      "%",
+      "+",
+      "@",
+      " ",
+      "\t",
+      "\n",
+      "\0",
+      "\\",
+      '"',
+      "'",
+      "(",
+      "[",
+      "{",
+      "<",
+      ","
+    ],
+    ...[
+      "\u200b",
+      "\ud800",
+      "é",
+      "a1",
+      "aA0.",
+      "a ",
+      "a=",
+      'a="',
+      "1.",
+      "://",
+      "a.b.",
+      "token=",
+      "key : ",
+      "Bearer ",
+      "\u001b[",
+      "%20"
+    ]
+  ]
+
+  it("are found", () => {
+    expect(found.length).toBeGreaterThan(60)
+    expect(found.map(({ text }) => text)).toContain("/[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}\\p{Cn}]+/gu")
+  })
+
+  /** Where looking takes the square of the length, this is half a second; where it does not, nothing. Twice, for the machine may be busy. */
+  const isSlow = (look: () => unknown): boolean =>
+    [1, 2].every(() => {
+      const began = performance.now()
+      look()
+      return performance.now() - began > 150
+    })
+
+  it("end in time whatever they are given, thirty thousand characters of it (S327)", () => {
+    expect(isSlow(() => "/".repeat(size).concat("!").replace(/\/+$/, ""))).toBe(true)
+    const slow = found.filter(({ flags, source }) => {
+      const expression = new RegExp(source, flags)
+      return pieces.some((piece) => {
+        const text = piece.repeat(Math.ceil(size / piece.length))
+        return isSlow(() => `${text}\n!`.replace(expression, ""))
+      })
+    })
+    expect(slow.map(({ file, text }) => `${file}: ${text}`)).toEqual([])
+  }, 30_000)
 })
 
 describe("names", () => {

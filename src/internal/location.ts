@@ -62,7 +62,7 @@ export const directory = (
     return base === undefined
       ? Either.left(`there is no place for it: set ${variable}, ${kind.variable} or the option directory`)
       : Either.map(checked(platform, variable, base), (base) =>
-          [base.replace(platform === "win32" ? /[\\/]+$/ : /\/+$/, ""), ...folders, name].join(
+          [base.replace(platform === "win32" ? /(?<![\\/])[\\/]+$/ : /(?<!\/)\/+$/, ""), ...folders, name].join(
             platform === "win32" ? "\\" : "/"
           )
         )

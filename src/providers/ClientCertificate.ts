@@ -101,7 +101,7 @@ export type Options = Server &
  * @since 0.1.0
  */
 export const tokenEndpointOf = (authority: string, tenant?: string): string =>
-  [authority.replace(/\/+$/, ""), ...(tenant === undefined ? [] : [tenant]), "oauth2/v2.0/token"].join("/")
+  [authority.replace(/(?<!\/)\/+$/, ""), ...(tenant === undefined ? [] : [tenant]), "oauth2/v2.0/token"].join("/")
 
 const invalid = (option: string, expected: string) => new InvalidOption({ provider: name, option, expected })
 

@@ -536,7 +536,7 @@ const fileOf = (
       return yield* invalid("username", "a name that a directory can have")
     }
     const home = (yield* variable("HOME")) ?? (yield* variable("USERPROFILE")) ?? "~"
-    const expanded = (path: string) => path.replace(/^~(?=$|[\\/])/, () => home).replace(/(?<=.)[\\/]+$/, "")
+    const expanded = (path: string) => path.replace(/^~(?=$|[\\/])/, () => home).replace(/(?<=[^\\/])[\\/]+$/, "")
     const root = expanded((yield* variable("BITFOUNT_HOME")) ?? home)
     const storage = expanded(storagePath ?? (yield* variable("BITFOUNT_STORAGE_PATH")) ?? `${root}/.bitfount`)
     if (!/^(?:\/|[A-Za-z]:[\\/])/.test(storage) || !Text.isPlain(storage)) {

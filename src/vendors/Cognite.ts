@@ -202,7 +202,7 @@ export const clientCredentials = (options: ClientCredentialsOptions): Provider.P
 
 /** The endpoints of an authority, as Entra ID has them. */
 const endpointsOf = (authorityUrl: string) => {
-  const base = `${authorityUrl.replace(/\/+$/, "")}/oauth2/v2.0`
+  const base = `${authorityUrl.replace(/(?<!\/)\/+$/, "")}/oauth2/v2.0`
   return AuthorizationServer.make({
     authorization_endpoint: `${base}/authorize`,
     token_endpoint: `${base}/token`,
@@ -472,7 +472,7 @@ export const cached = (
       Config.orElse(() => Config.string("TEMP")),
       Effect.orElseSucceed(() => "/tmp")
     )
-    const path = options.path ?? `${folder.replace(/[\\/]+$/, "")}/cognitetokencache.${options.clientId}.bin`
+    const path = options.path ?? `${folder.replace(/(?<![\\/])[\\/]+$/, "")}/cognitetokencache.${options.clientId}.bin`
     const text = yield* Effect.option(files.readFileString(path))
     if (Option.isNone(text)) return Option.none()
     const cache = Json.parseObject(text.value)

@@ -172,7 +172,7 @@ const invalid = (option: string, expected: string): InvalidOption =>
   new InvalidOption({ provider: name, option, expected })
 
 const serverOf = ({ tokenUrl = "https://api.paloaltonetworks.com" }: Server) => {
-  const base = tokenUrl.replace(/\/+$/, "")
+  const base = tokenUrl.replace(/(?<!\/)\/+$/, "")
   return AuthorizationServer.make({
     token_endpoint: `${base}/api/oauth2/RequestToken`,
     revocation_endpoint: `${base}/api/oauth2/RevokeToken`

@@ -1163,9 +1163,9 @@ const gcloudFile: Effect.Effect<string> = Effect.gen(function* () {
   )
   const windows = Node.platform() === "win32"
   const usual = windows
-    ? `${(data ?? `${drive ?? "C:"}`).replace(/[\\/]+$/, "")}\\gcloud`
+    ? `${(data ?? `${drive ?? "C:"}`).replace(/(?<![\\/])[\\/]+$/, "")}\\gcloud`
     : `${home ?? ""}/.config/gcloud`
-  return `${(chosen ?? usual).replace(/[\\/]+$/, "")}${windows ? "\\" : "/"}application_default_credentials.json`
+  return `${(chosen ?? usual).replace(/(?<![\\/])[\\/]+$/, "")}${windows ? "\\" : "/"}application_default_credentials.json`
 })
 
 const variable = "GOOGLE_APPLICATION_CREDENTIALS"
