@@ -308,7 +308,7 @@ describe("the file of profiles", () => {
     )
 
   it.scopedLive.skipIf(isWindows)(
-    "is private, and so is its directory, whatever the umask and whatever was there (S165)",
+    "is private, and so is its directory, whatever the umask and whatever was there; one that others can read is refused where that is wanted (S165, S319)",
     () =>
       Effect.gen(function* () {
         const inside = path.join(yield* temporary, "config", "mine")
@@ -407,6 +407,30 @@ describe("the file of profiles", () => {
           assert.deepStrictEqual(yield* profiles.list, ["work"])
         })
       )
+  )
+
+  it.scopedLive("ten thousand profiles are one file, of which nothing is lost when one is written (S185)", () =>
+    at((profiles, directory) =>
+      Effect.gen(function* () {
+        const many = Object.fromEntries(
+          Array.from({ length: 10_000 }, (_, n) => [`p${n}`, { settings: { ID: `${n}` } }])
+        )
+        write(directory, JSON.stringify({ version: 1, profiles: many }))
+        assert.strictEqual((yield* profiles.list).length, 10_000)
+        assert.deepStrictEqual(yield* profiles.get("p9999"), { ID: "9999" })
+        yield* profiles.write("p5000", { ID: "new" })
+        yield* profiles.remove("p0")
+        assert.strictEqual((yield* profiles.list).length, 9_999)
+        assert.deepStrictEqual(
+          [yield* profiles.get("p5000"), yield* profiles.get("p9999")],
+          [{ ID: "new" }, { ID: "9999" }]
+        )
+        assert.deepStrictEqual(
+          Object.keys(contents(directory)).filter((name) => !name.includes(".lock")),
+          ["profiles.json"]
+        )
+      })
+    )
   )
 
   it.scopedLive("where there can be none: a typed error, at once or when it is needed (S177)", () =>

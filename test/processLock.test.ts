@@ -11,6 +11,7 @@ import * as fs from "node:fs"
 import * as net from "node:net"
 import * as path from "node:path"
 import { type Disk, disk } from "../src/internal/disk.ts"
+import * as PrivateFile from "../src/internal/privateFile.ts"
 import * as ProcessLock from "../src/internal/processLock.ts"
 import { modeOf, temporary } from "./support/directories.ts"
 import * as FaultyDisk from "./support/FaultyDisk.ts"
@@ -241,6 +242,40 @@ describe("a lock among processes", () => {
       yield* letGo
       assert.deepStrictEqual(rest(directory), [])
     })
+  )
+
+  it.scopedLive(
+    "is no file that it protects: that is replaced under it again and again, and the lock itself never moves (S170)",
+    () =>
+      Effect.gen(function* () {
+        const { directory, other, real } = yield* setup
+        const { disk, log } = FaultyDisk.make(real)
+        const lock = other(disk)
+        const files = PrivateFile.make(disk, directory)
+        const write = (text: string) => files.replace("a", text, () => Effect.void)
+        yield* lock.withLock(
+          "a",
+          long
+        )(
+          Effect.gen(function* () {
+            for (const text of ["1", "2", "3"]) {
+              yield* write(text)
+              const late = yield* Effect.either(other().withLock("a", Duration.zero)(Effect.void))
+              assert.strictEqual(
+                Either.match(late, { onLeft: ({ reason }) => reason, onRight: () => "taken" }),
+                "LockTimeout"
+              )
+            }
+          })
+        )
+        assert.strictEqual(fs.readFileSync(path.join(directory, "a"), "utf8"), "3")
+        const renamed = log.filter((line) => line.startsWith("rename"))
+        assert.isAtLeast(renamed.length, 3, log.join())
+        assert.deepStrictEqual(
+          renamed.filter((line) => line.includes(".lock.")),
+          []
+        )
+      })
   )
 
   it.scopedLive("heals when somebody removed its files while nobody held it", () =>

@@ -25,6 +25,10 @@ export const endpoint = (text: string, dangerouslyAllowHttp = false): URL | unde
   }
 }
 
+/** A text as one segment of a path. No segment can be `.` or `..`, however they are written: those become one that no server knows. */
+export const segment = (text: string): string =>
+  /^\.{1,2}$/.test(text) ? text.replaceAll(".", "%252E") : encodeURIComponent(text)
+
 /** Whether a parsed host name is this machine, literally: no name that only resolves to it. */
 export const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname)

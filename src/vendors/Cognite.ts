@@ -60,6 +60,7 @@ import * as Credentials from "../Credentials.ts"
 import { InvalidOption } from "../CredentialsError.ts"
 import * as Json from "../internal/json.ts"
 import * as Text from "../internal/text.ts"
+import * as Url from "../internal/url.ts"
 import * as Provider from "../Provider.ts"
 import * as AuthorizationCode from "../providers/AuthorizationCode.ts"
 import * as Certificate from "../providers/ClientCertificate.ts"
@@ -109,8 +110,8 @@ export const entraId = ({
   readonly tokenUrl: string
   readonly scopes: ReadonlyArray<string>
 } => ({
-  authorityUrl: `https://login.microsoftonline.com/${encodeURIComponent(tenant)}`,
-  tokenUrl: `https://login.microsoftonline.com/${encodeURIComponent(tenant)}/oauth2/v2.0/token`,
+  authorityUrl: `https://login.microsoftonline.com/${Url.segment(tenant)}`,
+  tokenUrl: `https://login.microsoftonline.com/${Url.segment(tenant)}/oauth2/v2.0/token`,
   scopes: [`https://${encodeURIComponent(cluster)}.cognitedata.com/.default`]
 })
 
@@ -326,8 +327,8 @@ export type DeviceCodeOptions<R = never> = Authority & {
  * @since 0.1.0
  */
 export const deviceScopes = (cluster: string): ReadonlyArray<string> => [
-  `https://${cluster}.cognitedata.com/IDENTITY`,
-  `https://${cluster}.cognitedata.com/user_impersonation`,
+  `https://${encodeURIComponent(cluster)}.cognitedata.com/IDENTITY`,
+  `https://${encodeURIComponent(cluster)}.cognitedata.com/user_impersonation`,
   "openid",
   "profile"
 ]

@@ -56,6 +56,7 @@ import {
 import { TaggedError, type TaggedErrorClass } from "../internal/error.ts"
 import * as Json from "../internal/json.ts"
 import * as Text from "../internal/text.ts"
+import * as Url from "../internal/url.ts"
 import * as TokenResponse from "../protocol/TokenResponse.ts"
 import * as Provider from "../Provider.ts"
 import * as DeviceAuthorization from "../providers/DeviceAuthorization.ts"
@@ -358,7 +359,7 @@ export const cli = <R = never>(options: CliOptions<R>): Provider.Provider<R | Ht
   return Provider.fromEndpoint(name, { server, clientId }, () =>
     Effect.flatMap(DateTime.now, (requestedAt) =>
       Effect.flatMap(
-        WorkloadIdentity.ask(name, { url: `${realm}/api-key/${encodeURIComponent(Redacted.value(secret(apiKey)))}` }),
+        WorkloadIdentity.ask(name, { url: `${realm}/api-key/${Url.segment(Redacted.value(secret(apiKey)))}` }),
         (answer) => TokenResponse.decode({ ...answer, provider: name, requestedAt })
       )
     )

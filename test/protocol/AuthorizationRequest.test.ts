@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import * as Pkce from "../../src/internal/pkce.ts"
+import * as Text from "../../src/internal/text.ts"
 import * as AuthorizationRequest from "../../src/protocol/AuthorizationRequest.ts"
 
 const challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -229,6 +230,30 @@ describe("AuthorizationRequest.decode", () => {
 })
 
 describe("what a login needs of cryptography", () => {
+  it("comparing secrets looks at every character, wherever the first wrong one is (S036)", () => {
+    const expected = "s3cret-0123456789"
+    const looks = (given: string) => {
+      let count = 0
+      const counting = { length: given.length, charCodeAt: (at: number) => (count++, given.charCodeAt(at)) }
+      return [Text.isSame(counting as unknown as string, expected), count]
+    }
+    assert.deepStrictEqual(looks(expected), [true, expected.length])
+    for (let at = 0; at < expected.length; at++) {
+      const wrong = `${expected.slice(0, at)}!${expected.slice(at + 1)}`
+      assert.deepStrictEqual(looks(wrong), [false, expected.length], wrong)
+    }
+    fc.assert(fc.property(fc.string(), fc.string(), (a, b) => Text.isSame(a, b) === (a === b) && Text.isSame(a, a)))
+    for (const [a, b] of [
+      ["", "\0"],
+      ["\0", ""],
+      ["a", "a\0"],
+      ["a\0", "a"],
+      ["", "a"]
+    ] as const) {
+      assert.isFalse(Text.isSame(a, b), JSON.stringify([a, b]))
+    }
+  })
+
   it("the challenge is that of RFC 7636, appendix B (S205)", async () => {
     const verifier = Redacted.make("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
     assert.strictEqual(await Effect.runPromise(Pkce.challenge(verifier)), challenge)

@@ -146,6 +146,17 @@ describe("the first answer", () => {
     expect(Either.isLeft(none) && none.left._tag === "InvalidResponse" && none.left.description).toContain(name)
   })
 
+  it.each([
+    ["https://\u0430pple.com/device", "https://xn--pple-43d.com/device"],
+    ["https://\uff27\uff4f\uff4f\uff47le.com/device", "https://google.com/device"],
+    ["https://m\u00fcnchen.example/device", "https://xn--mnchen-3ya.example/device"],
+    ["https://g\u043e\u043egle.com/device", "https://xn--ggle-55da.com/device"]
+  ])("the address %s is shown as what it is: %s (S269)", (given, shown) => {
+    const codes = right({ verification_uri: given, verification_uri_complete: `${given}?code=1` })
+    expect(codes.verificationUri).toBe(shown)
+    expect(codes.verificationUriComplete).toEqual(Option.some(`${shown}?code=1`))
+  })
+
   it("an error says why there are no codes", () => {
     const none = DeviceFlow.decode(answer({ error: "unauthorized_client" }, 400))
     expect(Either.isLeft(none) && none.left).toMatchObject({ _tag: "Rejected", code: "unauthorized_client" })
@@ -265,6 +276,28 @@ describe("the waits between polls", () => {
   ])("%s", (_, steps, expected) => {
     expect(waits(steps)).toEqual(expected)
   })
+
+  it.each([1, 1.1, 1.3])(
+    "on a clock that is %f times as fast a strict server is satisfied before long (S131)",
+    (speed) => {
+      for (const interval of [1, 5, 30]) {
+        let polling = DeviceFlow.start(Duration.seconds(interval))
+        let wanted = interval
+        let early = 0
+        let inTime = 0
+        for (let n = 0; n < 20; n++) {
+          // It waits by its own seconds, of which the server sees fewer.
+          const isEarly = Duration.toSeconds(polling.wait) / speed < wanted
+          if (isEarly) wanted += 5
+          early += isEarly ? 1 : 0
+          inTime = isEarly ? 0 : inTime + 1
+          polling = Either.getOrThrow(DeviceFlow.next(polling, isEarly ? slow() : pending))
+        }
+        expect(early).toBeLessThanOrEqual(speed === 1 ? 0 : 4)
+        expect(inTime).toBeGreaterThanOrEqual(16)
+      }
+    }
+  )
 
   it("slow_down goes beyond a minute, no answer does not take anything back", () => {
     expect(waits([slow(), lost, lost], 60)).toEqual([65, 65, 65])

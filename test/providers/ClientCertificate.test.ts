@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
+import * as fc from "fast-check"
 import { constants, generateKeyPairSync, verify } from "node:crypto"
 import * as Credentials from "../../src/Credentials.ts"
 import * as Certificate from "../../src/internal/certificate.ts"
@@ -145,6 +146,55 @@ describe("ClientCertificate", () => {
     assert.strictEqual(ClientCertificate.tokenEndpointOf("https://login.test/contoso.com"), url)
     assert.strictEqual(ClientCertificate.tokenEndpointOf("https://login.test/contoso.com/"), url)
   })
+
+  it.effect("no tenant, whatever it is called, leads to another place than its own below the authority (S271)", () =>
+    Effect.promise(() =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.oneof(
+            fc.constantFrom(
+              "..",
+              ".",
+              "a/../b",
+              "a/b",
+              "a?b",
+              "a#b",
+              "a\\b",
+              "%2e%2e",
+              "a%2fb",
+              "@evil.test",
+              "a:b",
+              " ",
+              "\n"
+            ),
+            fc.constantFrom("contoso.com", "a", "8f2c-1", "a..b"),
+            fc.string()
+          ),
+          async (tenant) => {
+            const server = Testing.authorizationServer({
+              routes: () => Effect.succeed({ json: { access_token: "t0ken" } })
+            })
+            const provider = ClientCertificate.make({
+              authority: "https://login.test/base",
+              tenant,
+              clientId: "me",
+              key,
+              thumbprint: own.sha1
+            })
+            const made = await Effect.runPromise(Effect.either(token(server, provider)))
+            if (Either.isRight(made)) {
+              assert.strictEqual(server.requests[0]!.url, `https://login.test/base/${tenant}/oauth2/v2.0/token`)
+              assert.strictEqual(new URL(server.requests[0]!.url).href, server.requests[0]!.url)
+            } else {
+              assert.deepInclude(made.left, { _tag: "InvalidOption", option: "tenant" })
+              assert.strictEqual(server.requests.length, 0)
+            }
+          }
+        ),
+        { numRuns: 60 }
+      )
+    )
+  )
 
   it.effect("asks the authority", () =>
     Effect.gen(function* () {

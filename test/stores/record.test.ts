@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import * as Record from "../../src/internal/record.ts"
@@ -30,6 +31,26 @@ describe("a record", () => {
       assert.strictEqual(read.key, key)
       assert.deepStrictEqual(written(read.token), written(complete))
     }
+  })
+
+  it("reads every secret as it was written, also one that looks as if it had been blotted out (S025)", () => {
+    const secret = fc.oneof(fc.constantFrom("<redacted>", "<redacted:token>", "[object Object]", ""), fc.string())
+    fc.assert(
+      fc.property(secret, secret, secret, (access, refresh, id) => {
+        const token = numbered(1, {
+          accessToken: Redacted.make(access),
+          refreshToken: Option.some(Redacted.make(refresh)),
+          idToken: Option.some(Redacted.make(id)),
+          extra: Redacted.make({ access, nested: { refresh } })
+        })
+        const { token: read } = Either.getOrThrow(decode(Either.getOrThrow(encode({ ...record, token })), "me"))
+        assert.deepStrictEqual(
+          [read.accessToken, ...Option.toArray(read.refreshToken), ...Option.toArray(read.idToken)].map(Redacted.value),
+          [access, refresh, id]
+        )
+        assert.deepInclude(Redacted.value(read.extra), { access, nested: { refresh } })
+      })
+    )
   })
 
   it("reads as it was written, whatever the extra members are (S179)", () => {

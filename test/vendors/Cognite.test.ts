@@ -1,12 +1,13 @@
 /** Cognite, against stand-ins of Entra ID and of another issuer. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { expect } from "@effect/vitest"
+import { expect, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as fc from "fast-check"
 import { generateKeyPairSync } from "node:crypto"
 import { cognite } from "../../examples/support/standIns/cognite.ts"
 import * as AuthenticatedHttpClient from "../../src/AuthenticatedHttpClient.ts"
@@ -129,4 +130,42 @@ scenarios("cognite", {
           )
       }
     })
+})
+
+const odd = fc.oneof(
+  fc.constantFrom(
+    "..",
+    ".",
+    "a/../b",
+    "evil.test/",
+    "evil.test#",
+    "evil.test?",
+    "evil.test\\",
+    "a@evil.test:1",
+    "%2f",
+    ""
+  ),
+  fc.string(),
+  fc.constantFrom("westeurope-1", "contoso.example")
+)
+
+it("no tenant and no cluster, whatever it is called, leads anywhere but to its own place (S270, S271)", () => {
+  const address = (text: string) => (URL.canParse(text) ? new URL(text) : undefined)
+  fc.assert(
+    fc.property(odd, odd, (tenant, cluster) => {
+      const { authorityUrl, scopes, tokenUrl } = Cognite.entraId({ tenant, cluster })
+      for (const [text, rest] of [
+        [authorityUrl, /^\/[^/]*$/],
+        [tokenUrl, /^\/[^/]*\/oauth2\/v2.0\/token$/]
+      ] as const) {
+        const url = new URL(text)
+        expect([url.origin, url.search, url.hash]).toEqual(["https://login.microsoftonline.com", "", ""])
+        expect(url.pathname).toMatch(rest)
+      }
+      // Either no address, or one of theirs.
+      for (const scope of [...scopes, ...Cognite.deviceScopes(cluster).slice(0, 2)]) {
+        expect(address(scope)?.host ?? "x.cognitedata.com").toMatch(/\.cognitedata\.com$/)
+      }
+    })
+  )
 })
