@@ -311,9 +311,12 @@ describe("secrets in the sources", () => {
   })
 
   it("defects say what the code says: none is made of what a server, a caller or a store has given (S038)", () => {
-    const dying = files.flatMap(({ code, file }) =>
-      Array.from(code.matchAll(/\bEffect\.die\w*\(.*|\bthrow\b.*/g), ([all]) => `${file}: ${all}`)
-    )
+    // Testing.ts dies of the mistakes of tests, which hold no secrets.
+    const dying = files
+      .filter(({ file }) => file !== "Testing.ts")
+      .flatMap(({ code, file }) =>
+        Array.from(code.matchAll(/\bEffect\.die\w*\(.*|\bthrow\b.*/g), ([all]) => `${file}: ${all}`)
+      )
     const constant = /: throw (undefined|new \w+\((["'][^"'`$]*["'])?\))$/
     expect(dying.filter((line) => !constant.test(line))).toEqual([
       // Promises know no typed errors: this is how fetch fails.
