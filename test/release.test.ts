@@ -35,7 +35,11 @@ describe("a release", () => {
       { followers: { "deno.json": "1.1.0", "package-lock.json": "1.2.0" } },
       "package.json says 1.2.0 and deno.json 1.1.0: run npm run exports and npm install --package-lock-only."
     ],
-    ["a version that was tagged before", { tags: ["v1.2.0"] }, "There is a tag v1.2.0 already: raise the version."],
+    [
+      "a version that another commit has",
+      { tags: ["v1.2.0"] },
+      "Another commit has the tag v1.2.0: raise the version."
+    ],
     [
       "a changelog without the version",
       { changelog: good.changelog.replace("## 1.2.0", "## 1.2.0-beta.1") },

@@ -43,7 +43,7 @@ const look = (): ReadonlyArray<string> => {
   const lock = readJson("package-lock.json")
   return refusals({
     status: git("status", "--porcelain"),
-    tags: git("tag").split("\n"),
+    tags: git("tag", "--no-contains", "HEAD").split("\n"),
     version: readJson("package.json").version,
     followers: {
       "deno.json": readJson("deno.json").version,

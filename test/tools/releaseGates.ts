@@ -4,7 +4,7 @@
 export interface State {
   /** `git status --porcelain`. */
   readonly status: string
-  /** The tags there are. */
+  /** The tags of other commits. */
   readonly tags: ReadonlyArray<string>
   /** The version of package.json, the one place where it is written. */
   readonly version: string
@@ -39,7 +39,7 @@ export const refusals = ({ changelog, followers, status, tags, version }: State)
       `package.json says ${version} and ${found}: run npm run exports and npm install --package-lock-only.`
     )
   }
-  if (tags.includes(`v${version}`)) sentences.push(`There is a tag v${version} already: raise the version.`)
+  if (tags.includes(`v${version}`)) sentences.push(`Another commit has the tag v${version}: raise the version.`)
   const section = sectionOf(changelog, version)
   if (section === undefined) {
     sentences.push(`CHANGELOG.md has no section "## ${version}": write what users will notice.`)
