@@ -123,6 +123,26 @@ describe("an exchange", () => {
   )
 })
 
+describe("an answer", () => {
+  it.effect("is read up to 1 MiB, and not a byte further (S066)", () =>
+    Effect.gen(function* () {
+      const long = (length: number) =>
+        run(
+          FakeServer.make(() => ({
+            body: JSON.stringify(good.json).padEnd(length),
+            headers: { "content-type": "application/json" }
+          }))
+        )
+      expect(Exit.isSuccess(yield* long(1_048_576))).toBe(true)
+      expect(reasonOf(yield* long(1_048_577))).toEqual({
+        _tag: "InvalidResponse",
+        description: "more than 1 MiB",
+        status: 200
+      })
+    })
+  )
+})
+
 describe("another attempt", () => {
   const times = (server: FakeServer.FakeServer) => server.seen.map(({ at }) => at)
 
