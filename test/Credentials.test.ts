@@ -95,6 +95,25 @@ describe("Credentials", () => {
     })
   )
 
+  it.scoped.each([
+    ["an outage", down, "2 seconds"],
+    ["a refusal", refused, "40 seconds"]
+  ] as const)(
+    "after %s has had its pause the next call asks again, and its token is kept (S106)",
+    ([, reason, pause]) =>
+      Effect.gen(function* () {
+        const { counted, credentials } = yield* start({ lifetime: 600 })
+        counted.script.push(reason)
+        assert.strictEqual(reasonOf(yield* Effect.exit(credentials.token)), reason._tag)
+        assert.strictEqual(counted.needs.length, 1)
+        yield* TestClock.adjust(pause)
+        assert.strictEqual(show(yield* credentials.token), "t2")
+        yield* TestClock.adjust("5 minutes")
+        assert.strictEqual(show(yield* credentials.token), "t2")
+        assert.strictEqual(counted.needs.length, 2)
+      })
+  )
+
   it.scoped("a defect reaches the waiting callers once and leaves nothing behind (S107)", () =>
     Effect.gen(function* () {
       const { counted, credentials } = yield* start({ lifetime: 600 })
