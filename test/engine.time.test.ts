@@ -418,7 +418,8 @@ describe("Credentials and the clocks", () => {
         const credentials = yield* scheduled(counted)
         yield* credentials.token
         yield* Effect.promise(() => new Promise((resume) => real(resume, 20)))
-        assert.isAtLeast(asked.filter((millis) => millis > 1000).length, 1)
+        // One timer runs until the next look at the clock: a sleep that is too long for a timer would be none at all.
+        assert.include(asked, 60_000)
         assert.isAtMost(Math.max(...asked), 2 ** 31 - 1)
         assert.strictEqual(counted.needs.length, 1)
       })
