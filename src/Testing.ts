@@ -34,6 +34,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -43,13 +44,17 @@ import * as Equal from "effect/Equal"
 import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import * as Credentials from "./Credentials.ts"
+import { RefreshError, type RefreshErrorReason } from "./CredentialsError.ts"
 import * as Jose from "./internal/jose.ts"
 import { leftHalf } from "./internal/leftHalf.ts"
 import * as MemoryResponse from "./internal/memoryResponse.ts"
 import * as PendingLogins from "./internal/pendingLogins.ts"
 import * as Pkce from "./internal/pkce.ts"
+import * as Provider from "./Provider.ts"
 import * as Token from "./Token.ts"
 
 /**
@@ -1010,6 +1015,158 @@ export const authorizationServer = (options: Options = {}): TestServer => {
     endSessions: () => accessTokens.forEach((access) => void (access.session.ended = true))
   }
 }
+
+/**
+ * What test credentials are like.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CredentialsOptions<Name extends string = "default"> extends Credentials.LayerOptions<Name> {
+  /** The provider's name in errors, spans and metrics. Default: `Testing`. */
+  readonly name?: string | undefined
+  /** How long a token lives; `Infinity`: its expiry is unknown. Default: 1 hour. */
+  readonly lifetime?: Duration.DurationInput | undefined
+  /** What tokens allow. Default: nothing is said. */
+  readonly scope?: ReadonlyArray<string> | undefined
+  /** The text of the nth token. Default: `test-token-1`, `test-token-2`, … */
+  readonly mint?: ((nth: number) => string) | undefined
+  /** How long it takes to obtain one, or to fail. Default: 0. */
+  readonly delay?: Duration.DurationInput | undefined
+}
+
+/**
+ * Credentials for a test, and what the test does with them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TestCredentials<Name extends string = "default"> {
+  /** Credentials that ask nobody. Each time the layer is built they start anew; what is remembered and planned here is shared. */
+  readonly layer: Layer.Layer<Credentials.Id<Name>>
+  /** What every acquisition was asked for, the latest last, those that failed included. */
+  readonly acquisitions: ReadonlyArray<Provider.Need>
+  /** Every token issued, the latest last. */
+  readonly issued: ReadonlyArray<Token.Token>
+  /** The next acquisitions fail, one reason each, in addition to those said before. */
+  readonly failNext: (...reasons: ReadonlyArray<RefreshErrorReason>) => void
+  /** Every acquisition from now on fails for which {@link failNext} has nothing; without a reason: back to normal. */
+  readonly failAlways: (reason?: RefreshErrorReason) => void
+  /** The token held is worth nothing from now on: whoever asks next waits for another, whatever failed before. Time stays as it is. */
+  readonly expire: Effect.Effect<void>
+}
+
+/**
+ * Credentials for tests of code that needs a token and does not care where it comes from. Each call makes new ones; for tests that look at the requests
+ * too use {@link authorizationServer}.
+ *
+ * **Details** – everything but the server is as in production: one flight for all callers, early renewals, the pauses after a failure. What is left to chance there is not here:
+ * tokens are numbered, and an early renewal is due exactly when its window opens, a minute before an hour is over. Under `TestClock` nothing happens until the test moves the clock.
+ *
+ * **Gotchas** – an early renewal happens behind the caller who finds it due, who is given the token held; a failure after which trying again cannot help is given to callers for the
+ * next 30 seconds without another acquisition, as in production.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as Testing from "effect-credentials/Testing"
+ * import { Effect, Redacted, TestClock, TestContext } from "effect"
+ *
+ * const test = Testing.credentials({ lifetime: "1 hour" })
+ * const program = Effect.gen(function*() {
+ *   const { token } = yield* Credentials.Credentials
+ *   console.log(Redacted.value((yield* token).accessToken))
+ *   yield* TestClock.adjust("2 hours")
+ *   test.failNext({ _tag: "Interaction", kind: "Denied" })
+ *   console.log((yield* Effect.flip(token)).message, test.acquisitions.length)
+ * })
+ * await Effect.runPromise(program.pipe(Effect.provide(test.layer), Effect.provide(TestContext.TestContext)))
+ * // test-token-1
+ * // Testing: the login was denied; start it again 2
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const credentials = <Name extends string = "default">(
+  options: CredentialsOptions<Name> = {}
+): TestCredentials<Name> => {
+  const name = options.name ?? "Testing"
+  const tag = options.tag ?? (Credentials.Credentials as Context.Tag<any, Credentials.Credentials>)
+  const lifetime = Duration.decode(options.lifetime ?? "1 hour")
+  const mint = options.mint ?? ((nth) => `test-token-${nth}`)
+  const acquisitions: Array<Provider.Need> = []
+  const issued: Array<Token.Token> = []
+  const next: Array<RefreshErrorReason> = []
+  const running = new Set<Credentials.Credentials>()
+  let always: RefreshErrorReason | undefined
+
+  const provider = Provider.make({
+    name,
+    // What takes no time needs no limit, and a test clock has one timer less to think of.
+    ...(options.delay === undefined ? { timeLimit: Duration.infinity } : {}),
+    acquire: (need) =>
+      Effect.gen(function* () {
+        acquisitions.push(need)
+        const reason = next.shift() ?? always
+        yield* pause(options.delay)
+        if (reason !== undefined) return yield* new RefreshError({ provider: name, reason })
+        const issuedAt = yield* DateTime.now
+        const token = Token.make({
+          accessToken: Redacted.make(mint(issued.length + 1)),
+          issuedAt,
+          expiresAt: Duration.isFinite(lifetime)
+            ? Option.some(DateTime.addDuration(issuedAt, lifetime))
+            : Option.none(),
+          scope: options.scope ?? []
+        })
+        issued.push(token)
+        return token
+      })
+  })
+
+  const made = Effect.acquireRelease(
+    Effect.tap(Effect.withRandom(Credentials.make(provider, options), Random.fixed([0])), (self) =>
+      Effect.sync(() => running.add(self))
+    ),
+    (self) => Effect.sync(() => running.delete(self))
+  )
+
+  return {
+    layer: Layer.scoped(tag, Effect.orDie(made)),
+    acquisitions,
+    issued,
+    failNext: (...reasons) => void next.push(...reasons),
+    failAlways: (reason) => void (always = reason),
+    expire: Effect.suspend(() => Effect.orDie(Effect.forEach(running, ({ forget }) => forget, { discard: true })))
+  }
+}
+
+/**
+ * A layer of credentials for tests that need a token and nothing else. To expire it, to let renewals fail or to count them, use {@link credentials}.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as Status from "effect-credentials/Status"
+ * import * as Testing from "effect-credentials/Testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { status, token } = yield* Credentials.Credentials
+ *   yield* token
+ *   console.log(Status.format(yield* status))
+ * })
+ * Effect.runSync(program.pipe(Effect.provide(Testing.layerTest())))
+ * // Testing: fresh, expires in 1h, next renewal in 59m
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTest = <Name extends string = "default">(
+  options?: CredentialsOptions<Name>
+): Layer.Layer<Credentials.Id<Name>> => Layer.suspend(() => credentials(options).layer)
 
 /** What a browser does: nobody who sent it there waits for the page, or takes it away again. */
 const visit = (url: string): Effect.Effect<string, HttpClientError.HttpClientError> =>

@@ -1,9 +1,25 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, DateTime, Duration, Effect, Exit, Fiber, Option, Redacted, Stream, TestClock } from "effect"
+import {
+  Cause,
+  Chunk,
+  DateTime,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Redacted,
+  Stream,
+  TestClock
+} from "effect"
 import { inspect } from "node:util"
-import type { RefreshError } from "../src/CredentialsError.ts"
+import * as AuthenticatedHttpClient from "../src/AuthenticatedHttpClient.ts"
+import * as Credentials from "../src/Credentials.ts"
+import type { RefreshError, RefreshErrorReason } from "../src/CredentialsError.ts"
 import * as IdToken from "../src/IdToken.ts"
 import * as AuthorizationCode from "../src/providers/AuthorizationCode.ts"
 import * as DeviceAuthorization from "../src/providers/DeviceAuthorization.ts"
@@ -921,4 +937,155 @@ describe("what is remembered", () => {
     expect([one.requests.length, other.requests.length]).toEqual([1, 0])
     expect(Effect.runSync(callApi(other, "at-1")).status).toBe(401)
   })
+})
+
+describe("credentials for tests", () => {
+  const text = ({ accessToken }: Token) => Redacted.value(accessToken)
+  const minutes = (count: number) => TestClock.adjust(Duration.minutes(count))
+  const down: RefreshErrorReason = { _tag: "Unavailable", status: 503 }
+  const over = <A, E>(
+    test: Testing.TestCredentials,
+    use: (credentials: Credentials.Credentials) => Effect.Effect<A, E>
+  ) => Effect.provide(Effect.flatMap(Credentials.Credentials, use), test.layer)
+
+  it.effect("are numbered, and renewed by the clock of the test alone, to the minute", () => {
+    const test = Testing.credentials({ scope: ["read"], mint: (nth) => `t${nth}` })
+    return over(test, ({ token }) =>
+      Effect.gen(function* () {
+        expect(test.acquisitions).toEqual([])
+        const first = yield* token
+        expect([text(first), first.scope, Option.map(first.expiresAt, DateTime.toEpochMillis)]).toEqual([
+          "t1",
+          ["read"],
+          Option.some(3_600_000)
+        ])
+        yield* TestClock.adjust(3_539_999)
+        expect([text(yield* token), test.issued.length]).toEqual(["t1", 1])
+        yield* TestClock.adjust(1)
+        // The one who finds it due has the one held; the next is there behind him.
+        expect([text(yield* token), text(yield* Effect.zipRight(TestClock.adjust(0), token))]).toEqual(["t1", "t2"])
+        expect(test.acquisitions.map(({ interaction }) => interaction)).toEqual(["allowed", "forbidden"])
+      })
+    )
+  })
+
+  it.effect("are obtained once for a hundred callers", () => {
+    const test = Testing.credentials({ delay: "3 seconds" })
+    return over(test, ({ token }) =>
+      Effect.gen(function* () {
+        const fiber = yield* Effect.fork(
+          Effect.all(
+            Array.from({ length: 100 }, () => token),
+            { concurrency: "unbounded" }
+          )
+        )
+        yield* TestClock.adjust("2999 millis")
+        expect(Option.isNone(yield* Fiber.poll(fiber))).toBe(true)
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.join(fiber)
+        expect(test.acquisitions).toHaveLength(1)
+      })
+    )
+  })
+
+  it.effect("fail as the test says, and nobody notices while the token lives", () => {
+    const test = Testing.credentials()
+    return over(test, ({ status, token }) =>
+      Effect.gen(function* () {
+        yield* token
+        yield* minutes(59)
+        test.failNext(down)
+        yield* token
+        yield* TestClock.adjust(0)
+        expect(text(yield* token)).toBe("test-token-1")
+        const { lastError } = yield* status
+        expect(Option.map(lastError, ({ error }) => error.reason)).toEqual(Option.some(down))
+        test.failAlways(down)
+        yield* minutes(10)
+        const error = yield* Effect.flip(token)
+        expect(error.message).toMatch(/^Testing: the authorization server cannot answer now \(status 503\)/)
+        test.failAlways()
+        yield* minutes(1)
+        expect(text(yield* token)).toBe("test-token-2")
+        expect(test.issued.length).toBeLessThan(test.acquisitions.length)
+      })
+    )
+  })
+
+  it.effect("expire at a word, and whoever asks next has another, whatever failed before", () => {
+    const test = Testing.credentials()
+    return over(test, ({ current, renew, token }) =>
+      Effect.gen(function* () {
+        const first = yield* token
+        yield* test.expire
+        expect(yield* current).toEqual(Option.none())
+        expect(text(yield* token)).toBe("test-token-2")
+        test.failNext({ _tag: "Rejected", code: "invalid_grant", status: 400 })
+        yield* test.expire
+        expect((yield* Effect.flip(token)).reason._tag).toBe("Rejected")
+        expect((yield* Effect.flip(token)).reason._tag).toBe("Rejected")
+        expect(test.acquisitions).toHaveLength(3)
+        yield* test.expire
+        expect(text(yield* token)).toBe("test-token-3")
+        expect(text(yield* renew(first))).toBe("test-token-3")
+        expect(yield* DateTime.now).toEqual(DateTime.unsafeMake(0))
+      })
+    )
+  })
+
+  it.effect("of a layer that is closed are not expired any more", () =>
+    Effect.gen(function* () {
+      const test = Testing.credentials()
+      const before = yield* over(test, (credentials) => Effect.as(credentials.token, credentials))
+      yield* test.expire
+      expect(Option.isSome(yield* before.current)).toBe(true)
+      yield* over(test, ({ token }) => token)
+      expect(test.issued.map(text)).toEqual(["test-token-1", "test-token-2"])
+    })
+  )
+
+  it.effect("have names where there are several, and lifetimes that nobody knows", () => {
+    const [GitHub, Jira] = [Credentials.Tag("github"), Credentials.Tag("jira")]
+    const github = Testing.credentials({ tag: GitHub, name: "GitHub", lifetime: Infinity })
+    return Effect.gen(function* () {
+      const [one, other] = [yield* GitHub, yield* Jira]
+      expect([one.name, other.name]).toEqual(["GitHub", "Testing"])
+      expect((yield* one.token).expiresAt).toEqual(Option.none())
+      yield* other.token
+      yield* minutes(1_000_000)
+      yield* one.token
+      expect(github.issued).toHaveLength(1)
+    }).pipe(Effect.provide(Layer.merge(github.layer, Testing.layerTest({ tag: Jira }))))
+  })
+
+  it.effect("go where those of production go: an authenticated client renews them after a 401", () => {
+    const test = Testing.credentials()
+    const seen: Array<string | undefined> = []
+    const Api = Layer.succeed(
+      HttpClient.HttpClient,
+      HttpClient.make((request) => {
+        const nth = seen.push(request.headers["authorization"])
+        return Effect.succeed(
+          HttpClientResponse.fromWeb(request, new Response(null, { status: nth === 1 ? 401 : 204 }))
+        )
+      })
+    )
+    return Effect.gen(function* () {
+      const client = yield* AuthenticatedHttpClient.AuthenticatedHttpClient
+      expect((yield* client.get("https://api.test/")).status).toBe(204)
+      expect(seen).toEqual(["Bearer test-token-1", "Bearer test-token-2"])
+    }).pipe(
+      Effect.provide(
+        Layer.provide(AuthenticatedHttpClient.layer({ origins: ["https://api.test"] }), Layer.merge(test.layer, Api))
+      )
+    )
+  })
+
+  it.effect("that cannot work are a defect, which says why", () =>
+    Effect.gen(function* () {
+      const test = Testing.layerTest({ renewAhead: "soon" as Duration.DurationInput })
+      const exit = yield* Effect.exit(Effect.provide(Effect.asVoid(Credentials.Credentials), test))
+      expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("renewAhead must be a duration")
+    })
+  )
 })
