@@ -164,6 +164,13 @@ describe("AuthorizationCode", () => {
             id.exchanges().map(({ parameters }) => Object.keys(parameters).sort()),
             Array(2).fill(["client_id", "code", "code_verifier", "grant_type", "redirect_uri"])
           )
+          const verifiers = id.exchanges().map(({ parameters }) => parameters["code_verifier"]!)
+          assert.strictEqual(new Set(verifiers).size, 2)
+          for (const verifier of verifiers) {
+            assert.match(verifier, /^[\w-]{43}$/)
+            // The browser's history and proxies see all of the address.
+            for (const params of seen) assert.notInclude(params.toString(), verifier)
+          }
         })
     )
 
