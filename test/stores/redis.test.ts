@@ -178,6 +178,49 @@ describe.skipIf(!RedisServer.isInstalled)("a real Redis", () => {
     })
   )
 
+  it.scopedLive("lets nobody write or remove without the lock, even if nothing has been written meanwhile (S189)", () =>
+    Effect.gen(function* () {
+      const mine = prefix()
+      const store = yield* open({ url: server.url, prefix: mine })
+      yield* put(store, "me", 1)
+      for (const after of [Option.some(numbered(2)), Option.none()]) {
+        const error = yield* Effect.flip(
+          store.transaction("me", () =>
+            Effect.gen(function* () {
+              const [lock] = yield* ask((raw) => raw.keys(`{${mine}}:lock:*`))
+              yield* ask((raw) => raw.set(lock!, "somebody else's", "PX", 100))
+              return after
+            })
+          )
+        )
+        assert.strictEqual(error.reason, "Conflict")
+        assert.strictEqual(yield* stored(store, "me"), 1)
+      }
+    })
+  )
+
+  it.scopedLive("lets nobody overwrite what was written between his last look and his own writing (S189)", () =>
+    Effect.gen(function* () {
+      const mine = prefix()
+      const client = Object.create(raw) as IORedis
+      const store = yield* open({ client, prefix: mine })
+      yield* put(store, "me", 1)
+      const [key] = yield* ask((raw) => raw.keys(`{${mine}}:token:*`))
+      const replaced = (yield* ask((raw) => raw.get(key!)))!.replace("access-1", "access-9")
+      let looks = 0
+      client.call = async (command: string, ...args: Array<any>) => {
+        // The text is not there yet when it is looked at, and there when the answer comes.
+        const answer = await raw.call(command, ...args)
+        if (command === "get" && ++looks === 2) await raw.set(key!, replaced)
+        return answer
+      }
+      const error = yield* Effect.flip(put(store, "me", 2))
+      assert.isAbove(looks, 2)
+      assert.strictEqual(error.reason, "Conflict")
+      assert.strictEqual(yield* ask((raw) => raw.get(key!)), replaced)
+    })
+  )
+
   it.scopedLive("ends the lock of a holder that died when its lease is over, and not before (S189)", () =>
     Effect.gen(function* () {
       const mine = prefix()
