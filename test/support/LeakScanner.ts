@@ -26,6 +26,10 @@ export type Observation = ReadonlyArray<readonly [sink: string, text: string]>
 
 const alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
 
+/** All canaries of this process by their names: the hook of the whole suite looks for them (test/support/leaks.ts). */
+export const planted: Map<string, string> = ((globalThis as any)[Symbol.for("effect-credentials/planted")] ??=
+  new Map())
+
 /** A text that occurs nowhere else: the same for the same name, and visible ASCII. `special` stands in its middle. */
 export const canary = (name: string, special = ""): string => {
   let state = Array.from(name).reduce((hash, char) => (hash * 31 + char.charCodeAt(0)) >>> 0, 2166136261)
@@ -34,7 +38,9 @@ export const canary = (name: string, special = ""): string => {
     return alphabet[(state >>> 8) % alphabet.length]!
   }
   const half = () => Array.from({ length: 20 }, next).join("")
-  return half() + special + half()
+  const text = half() + special + half()
+  planted.set(name, text)
+  return text
 }
 
 const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
@@ -139,8 +145,8 @@ const consoleMethods = [
   "groupCollapsed"
 ] as const
 
-/** Records what goes to the console and to the standard streams, until it is told to stop. */
-const recordConsole = (record: (sink: string, text: string) => void): (() => void) => {
+/** Records what goes to the console and to the standard streams, until it is told to stop. `passesOn`: it goes there as well. */
+export const recordConsole = (record: (sink: string, text: string) => void, passesOn = false): (() => void) => {
   const undo: Array<() => void> = []
   const replace = <O extends object, K extends keyof O>(owner: O, key: K, by: O[K]) => {
     const original = owner[key]
@@ -148,19 +154,22 @@ const recordConsole = (record: (sink: string, text: string) => void): (() => voi
     undo.push(() => (owner[key] = original))
   }
   for (const method of consoleMethods) {
-    replace(console, method, (...values: ReadonlyArray<unknown>) =>
+    const original = console[method] as (...values: ReadonlyArray<unknown>) => void
+    replace(console, method, (...values: ReadonlyArray<unknown>) => {
       record(
         "console",
         values
           .map((value) => (typeof value === "string" ? value : inspect(value, { depth: 20, showHidden: true })))
           .join(" ")
       )
-    )
+      if (passesOn) original.apply(console, [...values])
+    })
   }
   for (const stream of [process.stdout, process.stderr]) {
-    replace(stream, "write", ((chunk: unknown) => {
+    const original = stream.write
+    replace(stream, "write", ((chunk: unknown, ...more: ReadonlyArray<unknown>) => {
       record("standard streams", typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk as Uint8Array))
-      return true
+      return passesOn ? Reflect.apply(original, stream, [chunk, ...more]) : true
     }) as typeof stream.write)
   }
   return () => undo.forEach((one) => one())

@@ -255,7 +255,9 @@ export const run = async <A>({ failure, inputs, isValueLooked = true, read }: Ta
       }
       if (millis > slowest) {
         slowest = millis
-        slow = (JSON.stringify(input) ?? "").slice(0, 120)
+        slow = Object.values(secrets)
+          .reduce((text, secret) => text.replaceAll(secret, "…"), JSON.stringify(input) ?? "")
+          .slice(0, 120)
       }
       if (millis > longest) throw new Error(`it takes ${millis.toFixed(1)} ms, again and again`)
       if (Either.isLeft(result)) {

@@ -38,6 +38,7 @@ const runOn = async (runtime: Runtime): Promise<Result> => {
       ...runtime.run,
       path.join(root, "node_modules/vitest/vitest.mjs"),
       "run",
+      "--config=test/vitest.config.ts",
       "--dir=test",
       "--exclude=test/bench/**",
       // A busy machine is no reason to fail: what waits for ever still does.
