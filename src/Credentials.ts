@@ -40,6 +40,7 @@ import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
@@ -48,7 +49,7 @@ import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Authorization } from "./Authorization.ts"
 import { InvalidOption, RefreshError, type RevocationError, type TokenStoreError } from "./CredentialsError.ts"
@@ -201,6 +202,8 @@ const waited = Metric.histogram(
   "How long a flight took, which is how long its first caller waited"
 )
 
+const moment = (now: Timing.Instant): DateTime.Utc => DateTime.unsafeMake(now.wall)
+
 /** A token and what was decided about it when it came; durations in milliseconds from then. */
 interface Held {
   readonly token: Token.Token
@@ -241,6 +244,700 @@ const closingTime = Duration.seconds(5)
 
 const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
+/** A provider, running: what is known, and all that is done about it. Methods, as a process may hold it for 100,000 tenants. */
+class Engine<R> {
+  held: Held | undefined = undefined
+  flight: Flight | undefined = undefined
+  failure: (Timing.Failure & { readonly error: RefreshError }) | undefined = undefined
+  generation = 0
+  /** Open while what is held is being forgotten, by somebody who takes his time. */
+  leaving: Deferred.Deferred<void> | undefined = undefined
+  /** What the store has not taken, and who tries again. */
+  backlog: Backlog = {}
+  saving: Fiber.RuntimeFiber<void> | undefined = undefined
+  toldUnsaved: Unsaved | undefined = undefined
+  forgottenAt = -Infinity
+  closed = false
+  /** While the wall clock is in between, the token held is right without a further look. */
+  trustedFrom = Infinity
+  trustedUntil = -Infinity
+  expiryTold = false
+  subscribers: Map<Queue.Enqueue<Option.Option<any>>, (event: Event) => void> | undefined = undefined
+  readonly token: Effect.Effect<Token.Token, RefreshError>
+  readonly provider: Provider<R>
+  /** In milliseconds, as is the lifetime. */
+  readonly ahead: number
+  readonly defaultLifetime: number
+  readonly runtime: Runtime.Runtime<R>
+  readonly scope: Scope.Scope
+
+  constructor(
+    provider: Provider<R>,
+    ahead: number,
+    defaultLifetime: number,
+    runtime: Runtime.Runtime<R>,
+    scope: Scope.Scope
+  ) {
+    this.provider = provider
+    this.ahead = ahead
+    this.defaultLifetime = defaultLifetime
+    this.runtime = runtime
+    this.scope = scope
+    this.token = Effect.clockWith((clock) => {
+      const now = clock.unsafeCurrentTimeMillis()
+      return now < this.trustedUntil && now >= this.trustedFrom ? this.held!.exit : this.look(clock)
+    })
+  }
+
+  tell(event: Event): void {
+    this.subscribers?.forEach((listener) => listener(event))
+  }
+
+  refuse(reason: RefreshError["reason"]): RefreshError {
+    return new RefreshError({ provider: this.provider.name, reason })
+  }
+
+  measured<In, Out>(metric: Metric.Metric<any, In, Out>, value: In): Effect.Effect<void> {
+    return Metric.update(Metric.tagged(metric, "provider", this.provider.name), value)
+  }
+
+  // A token issued without any life is what the server wants to be used, until it may be asked again.
+  isUsable(now: Timing.Instant): boolean {
+    return (
+      this.held !== undefined &&
+      Timing.elapsed(this.held.since, now) < (this.held.expiresIn > 0 ? this.held.expiresIn : this.held.spacing)
+    )
+  }
+
+  /** Milliseconds until a renewal in the background is due: 0 is now, infinity is not before something else happens. */
+  due(now: Timing.Instant): number {
+    if (this.flight !== undefined || this.leaving !== undefined || this.closed) return Infinity
+    const planned = this.held === undefined ? 0 : this.held.dueIn - Timing.elapsed(this.held.since, now)
+    const paused =
+      this.failure === undefined
+        ? 0
+        : Timing.pause(this.failure, this.isUsable(now) ? this.held!.window : undefined) -
+          Timing.elapsed(this.failure.at, now)
+    return Math.max(planned, paused, 0)
+  }
+
+  /** How long a token lives from now on, in milliseconds. */
+  lifeOf(token: Token.Token, now: Timing.Instant): number {
+    return Option.match(token.expiresAt, {
+      onNone: () => (this.defaultLifetime === Infinity ? Infinity : Math.min(this.defaultLifetime, Timing.maxLifetime)),
+      onSome: (expiresAt) =>
+        Timing.lifeLeft(DateTime.toEpochMillis(token.issuedAt), DateTime.toEpochMillis(expiresAt), now.wall)
+    })
+  }
+
+  holding(token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined): Held {
+    const lifetime = Option.match(token.expiresAt, {
+      onNone: () => this.defaultLifetime,
+      onSome: (expiresAt) => DateTime.distance(token.issuedAt, expiresAt)
+    })
+    const expiresIn = this.lifeOf(token, now)
+    const spacing = Timing.spacing(expiresIn)
+    return {
+      token,
+      exit: Exit.succeed(token),
+      since: now,
+      window: Timing.renewalWindow(lifetime, this.ahead),
+      spacing,
+      dueIn:
+        expiresIn === Infinity
+          ? Infinity
+          : Math.max(spacing, expiresIn - Timing.renewalLead(lifetime, this.ahead, jitter)),
+      expiresIn,
+      replacesRefused: mine?.refused !== undefined,
+      isWished: mine !== undefined && Duration.greaterThan(mine.need.validFor, Duration.zero)
+    }
+  }
+
+  adopt(token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined) {
+    const before = this.held
+    this.held = this.holding(token, now, jitter, mine)
+    this.failure = undefined
+    this.expiryTold = false
+    this.trustedFrom = this.trustedUntil = now.wall
+    // What this flight stored may have come back through the store before the flight itself.
+    if (
+      before === undefined ||
+      !Token.isSame(before.token, token) ||
+      !Equal.equals(before.token.issuedAt, token.issuedAt)
+    ) {
+      this.tell({ _tag: before === undefined ? "Acquired" : "Renewed", at: moment(now), token })
+    }
+  }
+
+  drop() {
+    this.generation++
+    this.backlog.unsaved = undefined
+    this.backlog = {}
+    this.held = undefined
+    this.failure = undefined
+    this.trustedUntil = -Infinity
+  }
+
+  acquire(need: Need): Effect.Effect<Token.Token, RefreshError, R> {
+    return Effect.suspend(() => Scope.extend(this.provider.acquire(need), this.scope)).pipe(
+      Effect.filterOrFail(Token.isSendable, () =>
+        this.refuse({
+          _tag: "InvalidResponse",
+          description: "the access token is empty, too long or has characters that no header takes"
+        })
+      ),
+      // The flight is nobody's child: it must not look like a part of whichever caller happened to come first.
+      Effect.withSpan("Credentials.acquire", { root: true, attributes: { provider: this.provider.name } }),
+      (effect) =>
+        Spending.unbroken(effect, {
+          restore: Effect.interruptible,
+          timeLimit: {
+            after: this.provider.timeLimit,
+            onTimeout: () => this.refuse({ _tag: "Timeout", after: this.provider.timeLimit })
+          },
+          grace: Option.exists(need.previous, ({ refreshToken }) => Option.isSome(refreshToken))
+            ? closingTime
+            : Duration.zero
+        })
+    )
+  }
+
+  /** What to remember of a failure. Nothing of an interruption: the layer is closing. */
+  reasonOf(exit: Exit.Failure<Token.Token, RefreshError>): RefreshError | undefined {
+    return (
+      Option.getOrUndefined(Cause.failureOption(exit.cause)) ??
+      (Cause.isInterruptedOnly(exit.cause)
+        ? undefined
+        : this.refuse({ _tag: "Source", description: "the provider failed unexpectedly" }))
+    )
+  }
+
+  land(
+    mine: Flight,
+    exit: Exit.Exit<Token.Token, RefreshError>,
+    now: Timing.Instant,
+    jitter: number
+  ): Effect.Effect<void> {
+    this.flight = undefined
+    if (mine.generation !== this.generation) {
+      // Forgotten meanwhile: those who asked before may have it, but nobody after them.
+      Deferred.unsafeDone(mine.landing, exit)
+      return Effect.void
+    }
+    const outcome = Exit.flatMap(exit, (token): Exit.Exit<Token.Token, RefreshError> =>
+      Option.exists(mine.need.previous, (previous) => Token.isSame(previous, token)) &&
+      Option.exists(token.expiresAt, (expiresAt) => DateTime.toEpochMillis(expiresAt) <= now.wall)
+        ? Exit.fail(this.refuse({ _tag: "InvalidResponse", description: "the same expired token was issued again" }))
+        : exit
+    )
+    if (Exit.isSuccess(outcome)) {
+      this.adopt(outcome.value, now, jitter, mine)
+      Deferred.unsafeDone(mine.landing, outcome)
+      return Effect.zipRight(this.measured(issued, 1), Effect.logDebug("token obtained"))
+    }
+    const error = this.reasonOf(outcome)
+    if (error === undefined) {
+      Deferred.unsafeDone(mine.landing, outcome)
+      return this.measured(failed, 1)
+    }
+    const { reason } = error
+    this.failure = {
+      error,
+      at: now,
+      count: (this.failure?.count ?? 0) + 1,
+      isRetryable: error.isRetryable || Cause.isDie(outcome.cause),
+      retryAfter:
+        reason._tag === "Interaction" && (reason.kind === "Denied" || reason.kind === "Cancelled")
+          ? Timing.afterDenial
+          : "retryAfter" in reason && reason.retryAfter !== undefined
+            ? Duration.toMillis(reason.retryAfter)
+            : undefined,
+      jitter
+    }
+    this.trustedUntil = -Infinity
+    Deferred.unsafeDone(mine.landing, outcome)
+    this.tell({ _tag: this.held === undefined ? "AcquisitionFailed" : "RenewalFailed", at: moment(now), error })
+    const log = reason._tag === "Interaction" && reason.kind === "Forbidden" ? Effect.logDebug : Effect.logWarning
+    return Effect.zipRight(this.measured(failed, 1), log(error.message))
+  }
+
+  /**
+   * Whether the token expired on its way, because the machine slept: nothing else takes longer than the provider may. Then it is kept for what renews it,
+   * and nobody is given it: the flight goes on.
+   */
+  isLate(mine: Flight, token: Token.Token, boarded: Timing.Instant, now: Timing.Instant): boolean {
+    const isOver = Option.exists(
+      Option.map(token.expiresAt, DateTime.toEpochMillis),
+      (expiresAt) => expiresAt > boarded.wall && expiresAt <= now.wall
+    )
+    const slept = Timing.elapsed(boarded, now) > Duration.toMillis(this.provider.timeLimit)
+    if (!isOver || !slept || mine.generation !== this.generation) return false
+    this.held = { ...this.holding(token, now, 0, mine), spacing: 0, dueIn: 0 }
+    this.failure = undefined
+    mine.need = { ...mine.need, previous: Option.some(token) }
+    return true
+  }
+
+  fly(mine: Flight, delay: number): Effect.Effect<void, never, R> {
+    return Effect.clockWith((clock) => {
+      const begin = Timing.instant(clock)
+      const wait = delay > 0 ? Effect.interruptible(Effect.sleep(Duration.millis(delay))) : Effect.void
+      return Effect.zipRight(wait, this.board(mine)).pipe(
+        Effect.flatMap(() => {
+          const boarded = Timing.instant(clock)
+          return Effect.flatMap(this.acquire(mine.need), (token) =>
+            this.isLate(mine, token, boarded, Timing.instant(clock)) ? this.acquire(mine.need) : Effect.succeed(token)
+          )
+        }),
+        Effect.exit,
+        Effect.zip(Random.next),
+        Effect.flatMap(([exit, jitter]) => {
+          const now = Timing.instant(clock)
+          return Effect.zipRight(
+            this.land(mine, exit, now, jitter),
+            this.measured(waited, Timing.elapsed(begin, now) / 1000)
+          )
+        }),
+        Effect.zipRight(this.keep())
+      )
+    }).pipe(Effect.annotateLogs("provider", this.provider.name))
+  }
+
+  /** The last moment before the provider is asked: what was forgotten until now is not spent. */
+  board(mine: Flight): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.leaving !== undefined)
+        return Effect.zipRight(Effect.interruptible(Deferred.await(this.leaving)), this.board(mine))
+      if (mine.generation !== this.generation) {
+        mine.generation = this.generation
+        mine.need = { ...mine.need, previous: Option.none(), backlog: this.backlog }
+      }
+      mine.hasBegun = true
+      return Effect.void
+    })
+  }
+
+  /** Tells once of a token that could not be stored, and sees to it that it will be. */
+  keep(): Effect.Effect<void> {
+    return Effect.clockWith((clock) => {
+      const { unsaved } = this.backlog
+      if (unsaved === undefined || unsaved === this.toldUnsaved) return Effect.void
+      this.toldUnsaved = unsaved
+      this.tell({ _tag: "PersistFailed", at: moment(Timing.instant(clock)), error: unsaved.error })
+      if (this.saving === undefined && !this.closed)
+        this.saving = Runtime.runFork(this.runtime, Effect.interruptible(this.save(1)))
+      return Effect.logError(
+        `${unsaved.error.message}; the token is used from memory, and storing it is tried again until it succeeds`
+      )
+    })
+  }
+
+  save(count: number): Effect.Effect<void> {
+    return Random.next.pipe(
+      Effect.flatMap((jitter) => Effect.sleep(Duration.millis(Timing.savePause(count, jitter)))),
+      Effect.zipRight(this.saveOnce()),
+      Effect.matchCauseEffect({
+        onFailure: () =>
+          Effect.zipRight(Effect.logWarning("the token could not be stored again"), this.save(count + 1)),
+        onSuccess: () =>
+          Effect.suspend(() => {
+            if (this.backlog.unsaved !== undefined) return this.save(1)
+            this.saving = undefined
+            return Effect.void
+          })
+      }),
+      Effect.annotateLogs("provider", this.provider.name)
+    )
+  }
+
+  /** Stores what is not stored yet. */
+  saveOnce(): Effect.Effect<void, TokenStoreError> {
+    return Effect.suspend(() => {
+      const shelf = this.backlog
+      const { unsaved } = shelf
+      return unsaved === undefined
+        ? Effect.void
+        : Effect.map(unsaved.save, () => {
+            if (shelf.unsaved === unsaved) shelf.unsaved = undefined
+          })
+    })
+  }
+
+  // Synchronous from the look at `flight` to the assignment: nobody can come in between.
+  launch(need: Pick<Need, "interaction"> & { readonly validFor?: number }, delay = 0, refused?: Token.Token): Flight {
+    const landing = Deferred.unsafeMake<Token.Token, RefreshError>(FiberId.none)
+    const mine: Flight = {
+      landing,
+      arrival: this.arrivalOf(landing, need.interaction, anything),
+      generation: this.generation,
+      need: {
+        previous: Option.map(Option.fromNullable(this.held), ({ token }) => token),
+        validFor: Duration.millis(need.validFor ?? 0),
+        interaction: need.interaction,
+        backlog: this.backlog
+      },
+      hasBegun: false,
+      refused,
+      fiber: undefined
+    }
+    this.flight = mine
+    mine.fiber = Runtime.runFork(this.runtime, this.fly(mine, delay), { immediate: false })
+    return mine
+  }
+
+  shortfall(want: Want, token: Token.Token, now: Timing.Instant): RefreshError | undefined {
+    if (want.not !== undefined && Token.isSame(token, want.not)) {
+      return this.refuse({ _tag: "InvalidResponse", description: "the token that was refused was issued again" })
+    }
+    const left =
+      this.held?.token === token ? this.held.expiresIn - Timing.elapsed(this.held.since, now) : this.lifeOf(token, now)
+    return want.validFor > 0 && left < want.validFor
+      ? this.refuse({
+          _tag: "InvalidResponse",
+          description: `a token that lasts ${Duration.format(Duration.millis(want.validFor))} was asked for, the server issues less`
+        })
+      : undefined
+  }
+
+  /** How long a caller has to wait before a flight of his own may start, or why he cannot have one. */
+  clearance(want: Want, now: Timing.Instant): number | RefreshError {
+    const onlyBackground =
+      this.failure?.error.reason._tag === "Interaction" && this.failure.error.reason.kind === "Forbidden"
+    if (this.failure !== undefined && !onlyBackground) {
+      const left = Timing.pause(this.failure, undefined) - Timing.elapsed(this.failure.at, now)
+      if (left > 0) return this.failure.isRetryable && left <= Timing.patience ? left : this.failure.error
+    }
+    // One renewal may come before its time, for a caller who needs another token than the one held; a second has to wait.
+    if (
+      this.held !== undefined &&
+      (this.held.replacesRefused || (this.held.isWished && want.validFor > 0)) &&
+      want !== anything
+    ) {
+      const left = this.held.spacing - Timing.elapsed(this.held.since, now)
+      if (left > 0) {
+        return want.not !== undefined
+          ? this.refuse({ _tag: "TooSoon", retryAfter: Duration.millis(left) })
+          : (this.shortfall(want, this.held.token, now) ?? 0)
+      }
+    }
+    return 0
+  }
+
+  /** The token that a flight brings, or what {@link again} finds if that is not what is wanted. */
+  arrivalOf(
+    landing: Flight["landing"],
+    interaction: Need["interaction"],
+    want: Want
+  ): Effect.Effect<Token.Token, RefreshError> {
+    return Effect.matchCauseEffect(Deferred.await(landing), {
+      onFailure: (cause) =>
+        interaction === "forbidden" &&
+        Option.exists(Cause.failureOption(cause), ({ reason }) => reason._tag === "Interaction")
+          ? this.whenDone(want)
+          : Effect.failCause(cause),
+      onSuccess: (token) =>
+        want === anything
+          ? Effect.succeed(token)
+          : Effect.clockWith((clock) =>
+              this.shortfall(want, token, Timing.instant(clock)) === undefined
+                ? Effect.succeed(token)
+                : this.again(want, clock)
+            )
+    })
+  }
+
+  /**
+   * Waits for a flight: the one in the air, or a new one. Called in one step with the look at what is held: were it an effect of
+   * its own, a flight could land in between, and a second one would start.
+   */
+  obtain(want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
+    if (this.closed)
+      return Effect.fail(this.refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
+    if (this.leaving !== undefined) return Effect.zipRight(Deferred.await(this.leaving), this.whenDone(want))
+    const joined = this.flight
+    if (joined !== undefined) {
+      if (joined.hasBegun && joined.generation !== this.generation) {
+        return Effect.zipRight(Effect.exit(Deferred.await(joined.landing)), this.whenDone(want))
+      }
+      return want === anything ? joined.arrival : this.arrivalOf(joined.landing, joined.need.interaction, want)
+    }
+    const clear = this.clearance(want, Timing.instant(clock))
+    if (typeof clear !== "number") return Effect.fail(clear)
+    const { landing } = this.launch({ interaction: "allowed", validFor: want.validFor }, clear, want.not)
+    return Effect.flatMap(Deferred.await(landing), (token) => {
+      const error = this.shortfall(want, token, Timing.instant(clock))
+      return error === undefined ? Effect.succeed(token) : Effect.fail(error)
+    })
+  }
+
+  /** What is held, if it is what is wanted by now; otherwise waits for a flight. */
+  again(want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
+    const now = Timing.instant(clock)
+    return this.held !== undefined && this.isUsable(now) && this.shortfall(want, this.held.token, now) === undefined
+      ? this.look(clock)
+      : this.obtain(want, clock)
+  }
+  whenDone(want: Want) {
+    return Effect.clockWith((clock) => this.again(want, clock))
+  }
+
+  /** Everything but the fast path: both clocks are compared, and what is due is started. */
+  look(clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
+    if (this.held === undefined) return this.obtain(anything, clock)
+    const now = Timing.instant(clock)
+    const age = Timing.elapsed(this.held.since, now)
+    if (age >= this.held.expiresIn) {
+      this.trustedUntil = -Infinity
+      if (!this.expiryTold) {
+        this.expiryTold = true
+        this.tell({ _tag: "Expired", at: moment(now), token: this.held.token })
+      }
+      return this.isUsable(now) ? this.held.exit : this.obtain(anything, clock)
+    }
+    if (this.due(now) <= 0) this.launch({ interaction: "forbidden" })
+    this.trustedFrom = now.wall
+    this.trustedUntil = now.wall + Math.min(Timing.recheckEvery, this.held.expiresIn - age, this.due(now))
+    return this.held.exit
+  }
+
+  /** A stream for one reader, until the layer closes: what `offer` is called with, the latest `capacity` of it. */
+  subscribe<A>(capacity: number, listen: (offer: (value: A) => void) => (event: Event) => void): Stream.Stream<A> {
+    return Stream.unwrapScoped(
+      Effect.map(
+        Effect.acquireRelease(
+          // One step from the look at what is held to the subscription: nothing can happen in between.
+          Effect.map(Queue.sliding<Option.Option<A>>(capacity), (queue) => {
+            const listener = listen((value) => queue.unsafeOffer(Option.some(value)))
+            if (this.closed) queue.unsafeOffer(Option.none())
+            else (this.subscribers ??= new Map()).set(queue, listener)
+            return queue
+          }),
+          (queue) =>
+            Effect.zipRight(
+              Effect.sync(() => this.subscribers?.delete(queue)),
+              Queue.shutdown(queue)
+            )
+        ),
+        (queue) =>
+          Stream.fromQueue(queue, { maxChunkSize: 1 }).pipe(
+            Stream.takeWhile(Option.isSome),
+            Stream.map(({ value }) => value)
+          )
+      )
+    )
+  }
+
+  /** See {@link Credentials.changes}. */
+  changes(): Stream.Stream<Token.Token> {
+    return this.subscribe<Token.Token>(16, (offer) => {
+      if (this.held !== undefined) offer(this.held.token)
+      return (event) => {
+        if (event._tag === "Acquired" || event._tag === "Renewed") offer(event.token)
+      }
+    })
+  }
+
+  maintain(): Effect.Effect<Duration.Duration> {
+    return Effect.clockWith((clock) => {
+      const next = () => Duration.millis(Math.min(this.due(Timing.instant(clock)), Timing.maxLifetime))
+      if (this.closed) return Effect.succeed(Duration.infinity)
+      const running =
+        this.flight ?? (this.due(Timing.instant(clock)) <= 0 ? this.launch({ interaction: "forbidden" }) : undefined)
+      return running === undefined ? Effect.sync(next) : Effect.map(Effect.exit(Deferred.await(running.landing)), next)
+    })
+  }
+
+  statusAt(now: Timing.Instant): Status.Status {
+    const token = Option.map(Option.fromNullable(this.held), ({ token }) => token)
+    const left = this.held === undefined ? 0 : this.held.expiresIn - Timing.elapsed(this.held.since, now)
+    const rest = this.due(now)
+    return {
+      provider: this.provider.name,
+      at: moment(now),
+      freshness:
+        this.held === undefined
+          ? "None"
+          : !this.isUsable(now)
+            ? "Expired"
+            : left <= this.held.window
+              ? "Stale"
+              : "Fresh",
+      who: Option.flatMap(token, Status.who),
+      scope: Option.match(token, { onNone: () => [], onSome: ({ scope }) => scope }),
+      expiresAt: Option.flatMap(token, ({ expiresAt }) => expiresAt),
+      lastError: Option.map(Option.fromNullable(this.failure), (failure) => ({
+        at: moment(failure.at),
+        error: failure.error
+      })),
+      isRenewing: this.flight !== undefined,
+      nextTry: rest < Timing.maxLifetime ? Option.some(DateTime.addDuration(moment(now), rest)) : Option.none()
+    }
+  }
+
+  /** Forgets here at once; whoever asks before the rest is done waits, or he would find elsewhere what is about to be forgotten. */
+  leave<A, E>(
+    rest: (restore: <B, F>(self: Effect.Effect<B, F>) => Effect.Effect<B, F>) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.clockWith((clock) => {
+        const mine = Deferred.unsafeMake<void>(FiberId.none)
+        this.leaving = mine
+        const done = Effect.sync(() => {
+          if (this.leaving === mine) this.leaving = undefined
+          this.forgottenAt = Timing.instant(clock).wall
+          Deferred.unsafeDone(mine, Exit.void)
+        })
+        const following = rest(restore)
+        this.drop()
+        return Effect.ensuring(following, done)
+      })
+    )
+  }
+
+  /** With what the credentials were made with. */
+  around<A, E>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> {
+    return Effect.provide(Scope.extend(effect, this.scope), this.runtime.context)
+  }
+
+  forget(): Effect.Effect<void, TokenStoreError> {
+    return this.leave((restore) => restore(this.around(this.provider.forget)))
+  }
+
+  revoke(): Effect.Effect<void, RevocationError | TokenStoreError> {
+    return this.leave((restore) => {
+      const was = Option.map(Option.fromNullable(this.held), ({ token }) => token)
+      const inTheAir = this.flight?.hasBegun === true ? this.flight : undefined
+      const late =
+        inTheAir === undefined
+          ? Effect.succeed(Option.none<Token.Token>())
+          : Effect.map(
+              Effect.exit(restore(Deferred.await(inTheAir.landing))),
+              Exit.match({ onFailure: () => Option.none<Token.Token>(), onSuccess: Option.some })
+            )
+      return late.pipe(
+        Effect.flatMap((late) => {
+          const tokens = [...Option.toArray(late), ...Option.toArray(was)]
+          return Effect.exit(restore(this.around(Effect.suspend(() => this.provider.revoke(tokens)))))
+        }),
+        Effect.tap((exit) => (Exit.isInterrupted(exit) ? this.around(this.provider.forget) : Effect.void)),
+        Effect.tap(() =>
+          Effect.clockWith((clock) =>
+            Effect.sync(() => this.tell({ _tag: "Revoked", at: moment(Timing.instant(clock)) }))
+          )
+        ),
+        Effect.flatten
+      )
+    })
+  }
+
+  /** Takes what others obtained, until the layer closes. */
+  follow(): Effect.Effect<void> {
+    return this.around(
+      Stream.runForEach(this.provider.updates, (token) =>
+        Effect.zipWith(Random.next, Effect.clock, (jitter, clock) => {
+          const now = Timing.instant(clock)
+          const isNewer =
+            this.held === undefined ||
+            (!Token.isSame(this.held.token, token) && DateTime.greaterThan(token.issuedAt, this.held.token.issuedAt))
+          const lives = Option.match(token.expiresAt, {
+            onNone: () => true,
+            onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) > now.wall
+          })
+          const isForgotten = DateTime.toEpochMillis(token.issuedAt) <= this.forgottenAt
+          if (isNewer && lives && !isForgotten && this.leaving === undefined && !this.closed)
+            this.adopt(token, now, jitter, undefined)
+        })
+      )
+    )
+  }
+
+  /** The end: what is in the air lands, and what is not stored yet is stored, with the loggers of the layer and not of whoever closes it. */
+  close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.closed = true
+      this.trustedUntil = -Infinity
+      const fiber = this.flight?.fiber
+      const end = Effect.sync(() => this.subscribers?.forEach((_, queue) => queue.unsafeOffer(Option.none())))
+      if (fiber === undefined && this.saving === undefined && this.backlog.unsaved === undefined) return end
+      // Waits for what may rotate a refresh token, and for what it brings to be stored.
+      const landing = fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
+      const lastSave = Effect.suspend(() =>
+        this.saving === undefined ? Effect.void : Fiber.interrupt(this.saving)
+      ).pipe(
+        Effect.zipRight(
+          this.saveOnce().pipe(
+            Effect.interruptible,
+            Effect.timeoutOption(closingTime),
+            Effect.withClock(liveClock),
+            Effect.catchAll((error) => Effect.logError(`${error.message}; the token is lost with this program`)),
+            Effect.annotateLogs("provider", this.provider.name)
+          )
+        )
+      )
+      const rest = Runtime.runFork(this.runtime, Effect.zipRight(landing, lastSave))
+      return Effect.zipRight(Fiber.await(rest), end)
+    })
+  }
+}
+
+/** What is shown of an engine. Streams and effects are put together when they are asked for: most credentials are only ever asked for tokens. */
+class Running implements Credentials {
+  readonly #engine: Engine<any>
+  constructor(engine: Engine<any>) {
+    this.#engine = engine
+  }
+  get name(): string {
+    return this.#engine.provider.name
+  }
+  get authorization(): Authorization {
+    return this.#engine.provider.authorization
+  }
+  get token(): Credentials["token"] {
+    return this.#engine.token
+  }
+  get tokenValidFor(): Credentials["tokenValidFor"] {
+    const engine = this.#engine
+    return (duration) =>
+      Effect.clockWith((clock) => {
+        const validFor = Math.min(Duration.toMillis(duration), Timing.maxLifetime)
+        return engine.again({ validFor, not: undefined }, clock)
+      })
+  }
+  get renew(): Credentials["renew"] {
+    const engine = this.#engine
+    return (seen) => Effect.clockWith((clock) => engine.again({ validFor: 0, not: seen }, clock))
+  }
+  get current(): Credentials["current"] {
+    const engine = this.#engine
+    return Effect.sync(() => Option.map(Option.fromNullable(engine.held), ({ token }) => token))
+  }
+  get changes(): Credentials["changes"] {
+    return this.#engine.changes()
+  }
+  get events(): Credentials["events"] {
+    return this.#engine.subscribe<Event>(256, (offer) => offer)
+  }
+  get revoke(): Credentials["revoke"] {
+    return this.#engine.revoke()
+  }
+  get forget(): Credentials["forget"] {
+    return this.#engine.forget()
+  }
+  get maintain(): Credentials["maintain"] {
+    return this.#engine.maintain()
+  }
+  get status(): Credentials["status"] {
+    const engine = this.#engine
+    return Effect.clockWith((clock) => Effect.sync(() => engine.statusAt(Timing.instant(clock))))
+  }
+  toJSON(): unknown {
+    return { _id: "effect-credentials/Credentials", provider: this.name }
+  }
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return this.toJSON()
+  }
+}
+
 /**
  * Credentials that live as long as the scope. {@link layer} does this for you; call it for one set of credentials per tenant, in an `RcMap`.
  *
@@ -268,591 +965,56 @@ export const make = <R>(
   provider: Provider<R>,
   options?: Options
 ): Effect.Effect<Credentials, InvalidOption, R | Scope.Scope> =>
-  Effect.gen(function* () {
-    const ahead = yield* duration(provider.name, "renewAhead", options?.renewAhead ?? "1 minute")
-    const defaultLifetime = yield* duration(provider.name, "defaultLifetime", options?.defaultLifetime ?? Infinity)
-    yield* provider.check
-    if (Option.isSome(provider.authorization.problem)) {
-      return yield* new InvalidOption({
-        provider: provider.name,
-        option: "authorization",
-        expected: provider.authorization.problem.value
-      })
-    }
-    const runtime = yield* Effect.runtime<R>()
+  Effect.flatMap(maker<R>(options), (make) => make(provider))
+
+/**
+ * {@link make} for many: whoever makes credentials by the thousand looks once at what all of them share, the services and loggers around them, and
+ * each set weighs that much less.
+ *
+ * **Details** – `CredentialsMap` uses it. `Scope` is each set's own.
+ *
+ * @example
+ * ```ts
+ * import * as Credentials from "effect-credentials/Credentials"
+ * import * as StaticToken from "effect-credentials/StaticToken"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const make = yield* Credentials.maker({ renewAhead: "2 minutes" })
+ *   const [one, another] = yield* Effect.forEach(["1", "2"], (key) => make(StaticToken.make({ token: Redacted.make(key) })))
+ *   console.log((yield* one!.token) === (yield* another!.token))
+ * })
+ * Effect.runSync(Effect.scoped(program))
+ * // false
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const maker = <R = never>(
+  options?: Options
+): Effect.Effect<(provider: Provider<R>) => Effect.Effect<Credentials, InvalidOption, Scope.Scope>, never, R> =>
+  Effect.map(Effect.runtime<R>(), (around) => {
     // Whatever region these credentials are made in, a flight is never interrupted before it has begun, and its acquisition always can be.
-    const start = Runtime.runFork(Runtime.disableRuntimeFlag(runtime, RuntimeFlags.Interruption))
-
-    let held: Held | undefined
-    let flight: Flight | undefined
-    let failure: (Timing.Failure & { readonly error: RefreshError }) | undefined
-    let generation = 0
-    // Open while what is held is being forgotten, by somebody who takes his time.
-    let leaving: Deferred.Deferred<void> | undefined
-    // What the store has not taken, and who tries again.
-    let backlog: Backlog = {}
-    let saving: Fiber.RuntimeFiber<void> | undefined
-    let toldUnsaved: Unsaved | undefined
-    let forgottenAt = -Infinity
-    let closed = false
-    // While the wall clock is in between, the token held is right without a further look.
-    let trustedFrom = Infinity
-    let trustedUntil = -Infinity
-    let expiryTold = false
-    const subscribers = new Map<Queue.Enqueue<Option.Option<any>>, (event: Event) => void>()
-
-    const tell = (event: Event) => subscribers.forEach((listener) => listener(event))
-    const at = (now: Timing.Instant) => DateTime.unsafeMake(now.wall)
-    const refuse = (reason: RefreshError["reason"]) => new RefreshError({ provider: provider.name, reason })
-    const measured = <In, Out>(metric: Metric.Metric<any, In, Out>, value: In) =>
-      Metric.update(Metric.tagged(metric, "provider", provider.name), value)
-
-    // A token issued without any life is what the server wants to be used, until it may be asked again.
-    const isUsable = (now: Timing.Instant): boolean =>
-      held !== undefined && Timing.elapsed(held.since, now) < (held.expiresIn > 0 ? held.expiresIn : held.spacing)
-
-    /** Milliseconds until a renewal in the background is due: 0 is now, infinity is not before something else happens. */
-    const due = (now: Timing.Instant): number => {
-      if (flight !== undefined || leaving !== undefined || closed) return Infinity
-      const planned = held === undefined ? 0 : held.dueIn - Timing.elapsed(held.since, now)
-      const paused =
-        failure === undefined
-          ? 0
-          : Timing.pause(failure, isUsable(now) ? held!.window : undefined) - Timing.elapsed(failure.at, now)
-      return Math.max(planned, paused, 0)
-    }
-
-    /** How long a token lives from now on, in milliseconds. */
-    const lifeOf = (token: Token.Token, now: Timing.Instant): number =>
-      Option.match(token.expiresAt, {
-        onNone: () => (defaultLifetime === Infinity ? Infinity : Math.min(defaultLifetime, Timing.maxLifetime)),
-        onSome: (expiresAt) =>
-          Timing.lifeLeft(DateTime.toEpochMillis(token.issuedAt), DateTime.toEpochMillis(expiresAt), now.wall)
-      })
-
-    const holding = (token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined): Held => {
-      const lifetime = Option.match(token.expiresAt, {
-        onNone: () => defaultLifetime,
-        onSome: (expiresAt) => DateTime.distance(token.issuedAt, expiresAt)
-      })
-      const expiresIn = lifeOf(token, now)
-      const spacing = Timing.spacing(expiresIn)
-      return {
-        token,
-        exit: Exit.succeed(token),
-        since: now,
-        window: Timing.renewalWindow(lifetime, ahead),
-        spacing,
-        dueIn:
-          expiresIn === Infinity
-            ? Infinity
-            : Math.max(spacing, expiresIn - Timing.renewalLead(lifetime, ahead, jitter)),
-        expiresIn,
-        replacesRefused: mine?.refused !== undefined,
-        isWished: mine !== undefined && Duration.greaterThan(mine.need.validFor, Duration.zero)
-      }
-    }
-
-    const adopt = (token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined) => {
-      const before = held
-      held = holding(token, now, jitter, mine)
-      failure = undefined
-      expiryTold = false
-      trustedFrom = trustedUntil = now.wall
-      // What this flight stored may have come back through the store before the flight itself.
-      if (
-        before === undefined ||
-        !Token.isSame(before.token, token) ||
-        !Equal.equals(before.token.issuedAt, token.issuedAt)
-      ) {
-        tell({ _tag: before === undefined ? "Acquired" : "Renewed", at: at(now), token })
-      }
-    }
-
-    const drop = () => {
-      generation++
-      backlog.unsaved = undefined
-      backlog = {}
-      held = undefined
-      failure = undefined
-      trustedUntil = -Infinity
-    }
-
-    const acquire = (need: Need): Effect.Effect<Token.Token, RefreshError, R> =>
-      Effect.suspend(() => provider.acquire(need)).pipe(
-        Effect.filterOrFail(Token.isSendable, () =>
-          refuse({
-            _tag: "InvalidResponse",
-            description: "the access token is empty, too long or has characters that no header takes"
+    const runtime = Runtime.disableRuntimeFlag(around, RuntimeFlags.Interruption)
+    return (provider) =>
+      Effect.gen(function* () {
+        const ahead = yield* duration(provider.name, "renewAhead", options?.renewAhead ?? "1 minute")
+        const defaultLifetime = yield* duration(provider.name, "defaultLifetime", options?.defaultLifetime ?? Infinity)
+        const scope = yield* Effect.scope
+        yield* Effect.provide(provider.check, Context.add(runtime.context, Scope.Scope, scope))
+        if (Option.isSome(provider.authorization.problem)) {
+          return yield* new InvalidOption({
+            provider: provider.name,
+            option: "authorization",
+            expected: provider.authorization.problem.value
           })
-        ),
-        // The flight is nobody's child: it must not look like a part of whichever caller happened to come first.
-        Effect.withSpan("Credentials.acquire", { root: true, attributes: { provider: provider.name } }),
-        (effect) =>
-          Spending.unbroken(effect, {
-            restore: Effect.interruptible,
-            timeLimit: {
-              after: provider.timeLimit,
-              onTimeout: () => refuse({ _tag: "Timeout", after: provider.timeLimit })
-            },
-            grace: Option.exists(need.previous, ({ refreshToken }) => Option.isSome(refreshToken))
-              ? closingTime
-              : Duration.zero
-          })
-      )
-
-    /** What to remember of a failure. Nothing of an interruption: the layer is closing. */
-    const reasonOf = (exit: Exit.Failure<Token.Token, RefreshError>): RefreshError | undefined =>
-      Option.getOrUndefined(Cause.failureOption(exit.cause)) ??
-      (Cause.isInterruptedOnly(exit.cause)
-        ? undefined
-        : refuse({ _tag: "Source", description: "the provider failed unexpectedly" }))
-
-    const land = (
-      mine: Flight,
-      exit: Exit.Exit<Token.Token, RefreshError>,
-      now: Timing.Instant,
-      jitter: number
-    ): Effect.Effect<void> => {
-      flight = undefined
-      if (mine.generation !== generation) {
-        // Forgotten meanwhile: those who asked before may have it, but nobody after them.
-        Deferred.unsafeDone(mine.landing, exit)
-        return Effect.void
-      }
-      const outcome = Exit.flatMap(exit, (token): Exit.Exit<Token.Token, RefreshError> =>
-        Option.exists(mine.need.previous, (previous) => Token.isSame(previous, token)) &&
-        Option.exists(token.expiresAt, (expiresAt) => DateTime.toEpochMillis(expiresAt) <= now.wall)
-          ? Exit.fail(refuse({ _tag: "InvalidResponse", description: "the same expired token was issued again" }))
-          : exit
-      )
-      if (Exit.isSuccess(outcome)) {
-        adopt(outcome.value, now, jitter, mine)
-        Deferred.unsafeDone(mine.landing, outcome)
-        return Effect.zipRight(measured(issued, 1), Effect.logDebug("token obtained"))
-      }
-      const error = reasonOf(outcome)
-      if (error === undefined) {
-        Deferred.unsafeDone(mine.landing, outcome)
-        return measured(failed, 1)
-      }
-      const { reason } = error
-      failure = {
-        error,
-        at: now,
-        count: (failure?.count ?? 0) + 1,
-        isRetryable: error.isRetryable || Cause.isDie(outcome.cause),
-        retryAfter:
-          reason._tag === "Interaction" && (reason.kind === "Denied" || reason.kind === "Cancelled")
-            ? Timing.afterDenial
-            : "retryAfter" in reason && reason.retryAfter !== undefined
-              ? Duration.toMillis(reason.retryAfter)
-              : undefined,
-        jitter
-      }
-      trustedUntil = -Infinity
-      Deferred.unsafeDone(mine.landing, outcome)
-      tell({ _tag: held === undefined ? "AcquisitionFailed" : "RenewalFailed", at: at(now), error })
-      const log = reason._tag === "Interaction" && reason.kind === "Forbidden" ? Effect.logDebug : Effect.logWarning
-      return Effect.zipRight(measured(failed, 1), log(error.message))
-    }
-
-    /**
-     * Whether the token expired on its way, because the machine slept: nothing else takes longer than the provider may. Then it is kept for what renews it,
-     * and nobody is given it: the flight goes on.
-     */
-    const isLate = (mine: Flight, token: Token.Token, boarded: Timing.Instant, now: Timing.Instant): boolean => {
-      const isOver = Option.exists(
-        Option.map(token.expiresAt, DateTime.toEpochMillis),
-        (expiresAt) => expiresAt > boarded.wall && expiresAt <= now.wall
-      )
-      const slept = Timing.elapsed(boarded, now) > Duration.toMillis(provider.timeLimit)
-      if (!isOver || !slept || mine.generation !== generation) return false
-      held = { ...holding(token, now, 0, mine), spacing: 0, dueIn: 0 }
-      failure = undefined
-      mine.need = { ...mine.need, previous: Option.some(token) }
-      return true
-    }
-
-    const fly = (mine: Flight, delay: number): Effect.Effect<void, never, R> =>
-      Effect.clockWith((clock) => {
-        const begin = Timing.instant(clock)
-        const wait = delay > 0 ? Effect.interruptible(Effect.sleep(Duration.millis(delay))) : Effect.void
-        return Effect.zipRight(wait, board(mine)).pipe(
-          Effect.flatMap(() => {
-            const boarded = Timing.instant(clock)
-            return Effect.flatMap(acquire(mine.need), (token) =>
-              isLate(mine, token, boarded, Timing.instant(clock)) ? acquire(mine.need) : Effect.succeed(token)
-            )
-          }),
-          Effect.exit,
-          Effect.zip(Random.next),
-          Effect.flatMap(([exit, jitter]) => {
-            const now = Timing.instant(clock)
-            return Effect.zipRight(land(mine, exit, now, jitter), measured(waited, Timing.elapsed(begin, now) / 1000))
-          }),
-          Effect.zipRight(keep)
-        )
-      }).pipe(Effect.annotateLogs("provider", provider.name))
-
-    /** The last moment before the provider is asked: what was forgotten until now is not spent. */
-    const board = (mine: Flight): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (leaving !== undefined) return Effect.zipRight(Effect.interruptible(Deferred.await(leaving)), board(mine))
-        if (mine.generation !== generation) {
-          mine.generation = generation
-          mine.need = { ...mine.need, previous: Option.none(), backlog }
         }
-        mine.hasBegun = true
-        return Effect.void
+        const engine = new Engine(provider, ahead, defaultLifetime, runtime, scope)
+        yield* Scope.addFinalizer(scope, engine.close())
+        if (provider.updates !== Stream.empty) yield* Effect.forkIn(engine.follow(), scope)
+        return new Running(engine)
       })
-
-    /** Tells once of a token that could not be stored, and sees to it that it will be. */
-    const keep: Effect.Effect<void> = Effect.clockWith((clock) => {
-      const { unsaved } = backlog
-      if (unsaved === undefined || unsaved === toldUnsaved) return Effect.void
-      toldUnsaved = unsaved
-      tell({ _tag: "PersistFailed", at: at(Timing.instant(clock)), error: unsaved.error })
-      if (saving === undefined && !closed) saving = Runtime.runFork(runtime)(Effect.interruptible(save(1)))
-      return Effect.logError(
-        `${unsaved.error.message}; the token is used from memory, and storing it is tried again until it succeeds`
-      )
-    })
-
-    const save = (count: number): Effect.Effect<void> =>
-      Random.next.pipe(
-        Effect.flatMap((jitter) => Effect.sleep(Duration.millis(Timing.savePause(count, jitter)))),
-        Effect.zipRight(saveOnce),
-        Effect.matchCauseEffect({
-          onFailure: () => Effect.zipRight(Effect.logWarning("the token could not be stored again"), save(count + 1)),
-          onSuccess: () =>
-            Effect.suspend(() => {
-              if (backlog.unsaved !== undefined) return save(1)
-              saving = undefined
-              return Effect.void
-            })
-        }),
-        Effect.annotateLogs("provider", provider.name)
-      )
-
-    /** Stores what is not stored yet. */
-    const saveOnce: Effect.Effect<void, TokenStoreError> = Effect.suspend(() => {
-      const shelf = backlog
-      const { unsaved } = shelf
-      return unsaved === undefined
-        ? Effect.void
-        : Effect.map(unsaved.save, () => {
-            if (shelf.unsaved === unsaved) shelf.unsaved = undefined
-          })
-    })
-
-    // Synchronous from the look at `flight` to the assignment: nobody can come in between.
-    const launch = (
-      need: Pick<Need, "interaction"> & { readonly validFor?: number },
-      delay = 0,
-      refused?: Token.Token
-    ): Flight => {
-      const landing = Deferred.unsafeMake<Token.Token, RefreshError>(FiberId.none)
-      const mine: Flight = {
-        landing,
-        arrival: arrivalOf(landing, need.interaction, anything),
-        generation,
-        need: {
-          previous: Option.map(Option.fromNullable(held), ({ token }) => token),
-          validFor: Duration.millis(need.validFor ?? 0),
-          interaction: need.interaction,
-          backlog
-        },
-        hasBegun: false,
-        refused,
-        fiber: undefined
-      }
-      flight = mine
-      mine.fiber = start(fly(mine, delay), { immediate: false })
-      return mine
-    }
-
-    const shortfall = (want: Want, token: Token.Token, now: Timing.Instant): RefreshError | undefined => {
-      if (want.not !== undefined && Token.isSame(token, want.not)) {
-        return refuse({ _tag: "InvalidResponse", description: "the token that was refused was issued again" })
-      }
-      const left = held?.token === token ? held.expiresIn - Timing.elapsed(held.since, now) : lifeOf(token, now)
-      return want.validFor > 0 && left < want.validFor
-        ? refuse({
-            _tag: "InvalidResponse",
-            description: `a token that lasts ${Duration.format(Duration.millis(want.validFor))} was asked for, the server issues less`
-          })
-        : undefined
-    }
-
-    /** How long a caller has to wait before a flight of his own may start, or why he cannot have one. */
-    const clearance = (want: Want, now: Timing.Instant): number | RefreshError => {
-      const onlyBackground = failure?.error.reason._tag === "Interaction" && failure.error.reason.kind === "Forbidden"
-      if (failure !== undefined && !onlyBackground) {
-        const left = Timing.pause(failure, undefined) - Timing.elapsed(failure.at, now)
-        if (left > 0) return failure.isRetryable && left <= Timing.patience ? left : failure.error
-      }
-      // One renewal may come before its time, for a caller who needs another token than the one held; a second has to wait.
-      if (held !== undefined && (held.replacesRefused || (held.isWished && want.validFor > 0)) && want !== anything) {
-        const left = held.spacing - Timing.elapsed(held.since, now)
-        if (left > 0) {
-          return want.not !== undefined
-            ? refuse({ _tag: "TooSoon", retryAfter: Duration.millis(left) })
-            : (shortfall(want, held.token, now) ?? 0)
-        }
-      }
-      return 0
-    }
-
-    /** The token that a flight brings, or what {@link again} finds if that is not what is wanted. */
-    const arrivalOf = (
-      landing: Flight["landing"],
-      interaction: Need["interaction"],
-      want: Want
-    ): Effect.Effect<Token.Token, RefreshError> =>
-      Effect.matchCauseEffect(Deferred.await(landing), {
-        onFailure: (cause) =>
-          interaction === "forbidden" &&
-          Option.exists(Cause.failureOption(cause), ({ reason }) => reason._tag === "Interaction")
-            ? whenDone(want)
-            : Effect.failCause(cause),
-        onSuccess: (token) =>
-          want === anything
-            ? Effect.succeed(token)
-            : Effect.clockWith((clock) =>
-                shortfall(want, token, Timing.instant(clock)) === undefined ? Effect.succeed(token) : again(want, clock)
-              )
-      })
-
-    /**
-     * Waits for a flight: the one in the air, or a new one. Called in one step with the look at what is held: were it an effect of
-     * its own, a flight could land in between, and a second one would start.
-     */
-    const obtain = (want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> => {
-      if (closed)
-        return Effect.fail(refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
-      if (leaving !== undefined) return Effect.zipRight(Deferred.await(leaving), whenDone(want))
-      const joined = flight
-      if (joined !== undefined) {
-        if (joined.hasBegun && joined.generation !== generation) {
-          return Effect.zipRight(Effect.exit(Deferred.await(joined.landing)), whenDone(want))
-        }
-        return want === anything ? joined.arrival : arrivalOf(joined.landing, joined.need.interaction, want)
-      }
-      const clear = clearance(want, Timing.instant(clock))
-      if (typeof clear !== "number") return Effect.fail(clear)
-      const { landing } = launch({ interaction: "allowed", validFor: want.validFor }, clear, want.not)
-      return Effect.flatMap(Deferred.await(landing), (token) => {
-        const error = shortfall(want, token, Timing.instant(clock))
-        return error === undefined ? Effect.succeed(token) : Effect.fail(error)
-      })
-    }
-
-    /** What is held, if it is what is wanted by now; otherwise waits for a flight. */
-    const again = (want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> => {
-      const now = Timing.instant(clock)
-      return held !== undefined && isUsable(now) && shortfall(want, held.token, now) === undefined
-        ? look(clock)
-        : obtain(want, clock)
-    }
-    const whenDone = (want: Want) => Effect.clockWith((clock) => again(want, clock))
-
-    /** Everything but the fast path: both clocks are compared, and what is due is started. */
-    const look = (clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> => {
-      if (held === undefined) return obtain(anything, clock)
-      const now = Timing.instant(clock)
-      const age = Timing.elapsed(held.since, now)
-      if (age >= held.expiresIn) {
-        trustedUntil = -Infinity
-        if (!expiryTold) {
-          expiryTold = true
-          tell({ _tag: "Expired", at: at(now), token: held.token })
-        }
-        return isUsable(now) ? held.exit : obtain(anything, clock)
-      }
-      if (due(now) <= 0) launch({ interaction: "forbidden" })
-      trustedFrom = now.wall
-      trustedUntil = now.wall + Math.min(Timing.recheckEvery, held.expiresIn - age, due(now))
-      return held.exit
-    }
-
-    const token: Effect.Effect<Token.Token, RefreshError> = Effect.clockWith((clock) => {
-      const now = clock.unsafeCurrentTimeMillis()
-      return now < trustedUntil && now >= trustedFrom ? held!.exit : look(clock)
-    })
-
-    /** A stream for one reader, until the layer closes: what `offer` is called with, the latest `capacity` of it. */
-    const subscribe = <A>(capacity: number, listen: (offer: (value: A) => void) => (event: Event) => void) =>
-      Stream.unwrapScoped(
-        Effect.map(
-          Effect.acquireRelease(
-            // One step from the look at what is held to the subscription: nothing can happen in between.
-            Effect.map(Queue.sliding<Option.Option<A>>(capacity), (queue) => {
-              const listener = listen((value) => queue.unsafeOffer(Option.some(value)))
-              if (closed) queue.unsafeOffer(Option.none())
-              else subscribers.set(queue, listener)
-              return queue
-            }),
-            (queue) =>
-              Effect.zipRight(
-                Effect.sync(() => subscribers.delete(queue)),
-                Queue.shutdown(queue)
-              )
-          ),
-          (queue) =>
-            Stream.fromQueue(queue, { maxChunkSize: 1 }).pipe(
-              Stream.takeWhile(Option.isSome),
-              Stream.map(({ value }) => value)
-            )
-        )
-      )
-
-    const maintain = Effect.clockWith((clock) => {
-      const next = () => Duration.millis(Math.min(due(Timing.instant(clock)), Timing.maxLifetime))
-      if (closed) return Effect.succeed(Duration.infinity)
-      const running = flight ?? (due(Timing.instant(clock)) <= 0 ? launch({ interaction: "forbidden" }) : undefined)
-      return running === undefined ? Effect.sync(next) : Effect.map(Effect.exit(Deferred.await(running.landing)), next)
-    })
-
-    const statusAt = (now: Timing.Instant): Status.Status => {
-      const token = Option.map(Option.fromNullable(held), ({ token }) => token)
-      const left = held === undefined ? 0 : held.expiresIn - Timing.elapsed(held.since, now)
-      const rest = due(now)
-      return {
-        provider: provider.name,
-        at: at(now),
-        freshness: held === undefined ? "None" : !isUsable(now) ? "Expired" : left <= held.window ? "Stale" : "Fresh",
-        who: Option.flatMap(token, Status.who),
-        scope: Option.match(token, { onNone: () => [], onSome: ({ scope }) => scope }),
-        expiresAt: Option.flatMap(token, ({ expiresAt }) => expiresAt),
-        lastError: Option.map(Option.fromNullable(failure), (failure) => ({
-          at: at(failure.at),
-          error: failure.error
-        })),
-        isRenewing: flight !== undefined,
-        nextTry: rest < Timing.maxLifetime ? Option.some(DateTime.addDuration(at(now), rest)) : Option.none()
-      }
-    }
-
-    /** Forgets here at once; whoever asks before the rest is done waits, or he would find elsewhere what is about to be forgotten. */
-    const leave = <A, E>(
-      rest: (restore: <B, F>(self: Effect.Effect<B, F>) => Effect.Effect<B, F>) => Effect.Effect<A, E>
-    ) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.clockWith((clock) => {
-          const mine = Deferred.unsafeMake<void>(FiberId.none)
-          leaving = mine
-          const done = Effect.sync(() => {
-            if (leaving === mine) leaving = undefined
-            forgottenAt = Timing.instant(clock).wall
-            Deferred.unsafeDone(mine, Exit.void)
-          })
-          const following = rest(restore)
-          drop()
-          return Effect.ensuring(following, done)
-        })
-      )
-
-    const forgetElsewhere = Effect.provide(provider.forget, runtime.context)
-
-    const forget = leave((restore) => restore(forgetElsewhere))
-
-    const revoke = leave((restore) => {
-      const was = Option.map(Option.fromNullable(held), ({ token }) => token)
-      const inTheAir = flight?.hasBegun === true ? flight : undefined
-      const late =
-        inTheAir === undefined
-          ? Effect.succeed(Option.none<Token.Token>())
-          : Effect.map(
-              Effect.exit(restore(Deferred.await(inTheAir.landing))),
-              Exit.match({ onFailure: () => Option.none<Token.Token>(), onSuccess: Option.some })
-            )
-      return late.pipe(
-        Effect.flatMap((late) => {
-          const tokens = [...Option.toArray(late), ...Option.toArray(was)]
-          return Effect.exit(
-            restore(
-              Effect.provide(
-                Effect.suspend(() => provider.revoke(tokens)),
-                runtime.context
-              )
-            )
-          )
-        }),
-        Effect.tap((exit) => (Exit.isInterrupted(exit) ? forgetElsewhere : Effect.void)),
-        Effect.tap(() =>
-          Effect.clockWith((clock) => Effect.sync(() => tell({ _tag: "Revoked", at: at(Timing.instant(clock)) })))
-        ),
-        Effect.flatten
-      )
-    })
-
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        closed = true
-        trustedUntil = -Infinity
-        const fiber = flight?.fiber
-        // Waits for what may rotate a refresh token, and for what it brings to be stored.
-        const landing = fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
-        const lastSave = Effect.suspend(() => (saving === undefined ? Effect.void : Fiber.interrupt(saving))).pipe(
-          Effect.zipRight(
-            saveOnce.pipe(
-              Effect.interruptible,
-              Effect.timeoutOption(closingTime),
-              Effect.withClock(liveClock),
-              Effect.catchAll((error) => Effect.logError(`${error.message}; the token is lost with this program`)),
-              Effect.annotateLogs("provider", provider.name)
-            )
-          )
-        )
-        return Effect.zipRight(
-          Effect.zipRight(landing, lastSave),
-          Effect.sync(() => subscribers.forEach((_, queue) => queue.unsafeOffer(Option.none())))
-        )
-      })
-    )
-
-    if (provider.updates !== Stream.empty) {
-      yield* Stream.runForEach(provider.updates, (token) =>
-        Effect.zipWith(Random.next, Effect.clock, (jitter, clock) => {
-          const now = Timing.instant(clock)
-          const isNewer =
-            held === undefined ||
-            (!Token.isSame(held.token, token) && DateTime.greaterThan(token.issuedAt, held.token.issuedAt))
-          const lives = Option.match(token.expiresAt, {
-            onNone: () => true,
-            onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) > now.wall
-          })
-          const isForgotten = DateTime.toEpochMillis(token.issuedAt) <= forgottenAt
-          if (isNewer && lives && !isForgotten && leaving === undefined && !closed) adopt(token, now, jitter, undefined)
-        })
-      ).pipe(Effect.forkScoped)
-    }
-
-    const self: Credentials & { readonly toJSON: () => unknown } = {
-      name: provider.name,
-      authorization: provider.authorization,
-      token,
-      tokenValidFor: (duration) =>
-        Effect.clockWith((clock) => {
-          return again({ validFor: Math.min(Duration.toMillis(duration), Timing.maxLifetime), not: undefined }, clock)
-        }),
-      renew: (seen) => Effect.clockWith((clock) => again({ validFor: 0, not: seen }, clock)),
-      current: Effect.sync(() => Option.map(Option.fromNullable(held), ({ token }) => token)),
-      changes: subscribe<Token.Token>(16, (offer) => {
-        if (held !== undefined) offer(held.token)
-        return (event) => {
-          if (event._tag === "Acquired" || event._tag === "Renewed") offer(event.token)
-        }
-      }),
-      events: subscribe<Event>(256, (offer) => offer),
-      revoke,
-      forget,
-      maintain,
-      status: Effect.clockWith((clock) => Effect.sync(() => statusAt(Timing.instant(clock)))),
-      toJSON: () => ({ _id: "effect-credentials/Credentials", provider: provider.name })
-    }
-    return self
   })
 
 const duration = (

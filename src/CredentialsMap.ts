@@ -100,7 +100,8 @@ export interface Options<in K extends Key, out R> extends Credentials.Options {
 interface Entry {
   readonly id: string
   readonly scope: Scope.CloseableScope
-  readonly made: Deferred.Deferred<Credentials.Credentials, InvalidOption>
+  /** For those who wait; given up as soon as there is nothing to wait for. */
+  made: Deferred.Deferred<Credentials.Credentials, InvalidOption> | undefined
   credentials: Credentials.Credentials | undefined
   uses: number
   usedAt: number
@@ -184,6 +185,7 @@ export const make = <const K extends Key, R = never>(
     const whole = yield* Effect.scope
     // Credentials belong to the map: they must keep nothing of the caller who happened to come first.
     const start = Runtime.runFork(yield* Effect.runtime<R>())
+    const making = yield* Credentials.maker<R>(options)
 
     const entries = new Map<string, Entry>()
     /** Those that nobody uses, the least recently used first. */
@@ -236,12 +238,15 @@ export const make = <const K extends Key, R = never>(
     }
 
     const build = (key: K, entry: Entry): Effect.Effect<void, never, R> =>
-      Effect.suspend(() => Credentials.make(lookup(key), options)).pipe(
+      Effect.suspend(() => making(lookup(key))).pipe(
         Effect.provideService(Scope.Scope, entry.scope),
         Effect.exit,
         Effect.flatMap((exit) => {
-          if (Exit.isSuccess(exit)) entry.credentials = exit.value
-          Deferred.unsafeDone(entry.made, exit)
+          Deferred.unsafeDone(entry.made!, exit)
+          if (Exit.isSuccess(exit)) {
+            entry.credentials = exit.value
+            entry.made = undefined
+          }
           if (Exit.isFailure(exit)) return release(entry)
           if (scheduled) plan(entry, time)
           return Effect.void
@@ -288,7 +293,7 @@ export const make = <const K extends Key, R = never>(
       })
 
     const credentialsOf = (entry: Entry): Effect.Effect<Credentials.Credentials, InvalidOption> =>
-      entry.credentials === undefined ? Deferred.await(entry.made) : Effect.succeed(entry.credentials)
+      entry.credentials === undefined ? Deferred.await(entry.made!) : Effect.succeed(entry.credentials)
 
     const use: CredentialsMap<K>["use"] = (key, f) =>
       Effect.acquireUseRelease(enter(key), (entry) => Effect.flatMap(credentialsOf(entry), f), leave)

@@ -167,16 +167,21 @@ export const make = <R = never>(
 ): Provider<R> => ({
   key: Option.none(),
   authorization: Authorization.bearer,
-  timeLimit: Duration.seconds(30),
-  revoke: () => options.forget ?? Effect.void,
+  timeLimit,
+  revoke: options.forget === undefined ? nobodyToTell : () => options.forget!,
   forget: Effect.void,
   updates: Stream.empty,
   check: Effect.void,
   ...options,
-  pipe() {
-    return pipeArguments(this, arguments)
-  }
+  pipe
 })
+
+// One for all: there may be as many providers as there are tenants.
+const timeLimit = Duration.seconds(30)
+const nobodyToTell = () => Effect.void
+function pipe(this: unknown) {
+  return pipeArguments(this, arguments)
+}
 
 /**
  * Spends the refresh token of the token held before, where there is one; goes back to the original grant when the server answers `invalid_grant`, and
