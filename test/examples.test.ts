@@ -19,7 +19,7 @@ const promised = (source: string): string =>
   Array.from(source.slice(0, source.indexOf("*/")).matchAll(/^ \* {5}(.*\n)/gm), ([, line]) => line).join("")
 
 describe("the example", () => {
-  const compared = [...providers, "mutual-tls.ts", "testing.ts"]
+  const compared = [...providers, "mutual-tls.ts", "testing.ts", "watching.ts"]
   let printed: ReadonlyMap<string, string>
 
   // One process for all: they share what takes long, which is loading.
