@@ -1,5 +1,5 @@
 /**
- * Type-checks and runs every TypeScript block of the docstrings and of the README: `npm run check:docs`.
+ * Type-checks and runs every TypeScript block of the docstrings, of the README and of the guides: `npm run check:docs`.
  *
  * The comment below a `console.log` (or below the call that runs the effect) is the expected output, and all that is printed
  * has to be expected. A block that opens with "ts no-run" needs the outside world: it is type-checked only. Words on the command line choose
@@ -52,7 +52,8 @@ const expectedOf = (code: string): ReadonlyArray<string> => {
 }
 
 const words = process.argv.slice(2)
-const examples = [...sources().map((file) => `src/${file}`), "README.md"]
+const guides = ["README.md", "examples/guides.md", "examples/moving.md"]
+const examples = [...sources().map((file) => `src/${file}`), ...guides]
   .filter((file) => fs.existsSync(path.join(root, file)))
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   .flatMap(examplesOf)
