@@ -65,6 +65,19 @@ describe("AuthorizationRequest.url", () => {
     assert.strictEqual(new URL(address).searchParams.getAll("response_type").length, 1)
   })
 
+  it.each(["code_challenge", "code_challenge_method"])(
+    "%s is set by the login alone, neither by parameters nor by the endpoint (S205)",
+    (name) => {
+      for (const [option, more] of [
+        ["parameters", { parameters: { [name]: "plain" } }],
+        ["authorizationEndpoint", { authorizationEndpoint: `https://id.test/authorize?${name}=plain` }]
+      ] as const) {
+        const result = url(more)
+        assert.isTrue(Either.isLeft(result) && result.left.option === option, `${option} with ${name}`)
+      }
+    }
+  )
+
   const hostile = ["$(id)", "`id`", "&calc", ";id", "|id", "'\"", "%0a"]
   it.each<readonly [string, Partial<AuthorizationRequest.Options>]>([
     ...[
