@@ -596,10 +596,17 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   },
   {
     id: "S274",
-    title: "takes an ID token that does not say when it expires",
+    title: "takes an ID token that lacks claims, such as when it expires",
     file: "src/protocol/IdTokenClaims.ts",
-    from: "  exp: Moment,\n",
-    to: "  exp: Schema.optionalWith(Moment, { default: () => 9e10 }),\n"
+    from: "isKnown.find(([, is]) => !is(wire))",
+    to: "isKnown.find(([claim, is]) => wire[claim] !== undefined && !is(wire))",
+    also: [
+      {
+        file: "src/protocol/IdTokenClaims.ts",
+        from: "Math.floor(seconds * 1000)",
+        to: "Math.floor((seconds ?? 0) * 1000)"
+      }
+    ]
   },
   {
     id: "S274",
