@@ -157,8 +157,8 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S104",
     title: "interrupts the acquisition with the caller who came first",
     file: "src/Credentials.ts",
-    from: "const { landing } = launch(",
-    to: "const { fiber, landing } = launch(",
+    from: "const { landing } = this.launch(",
+    to: "const { fiber, landing } = this.launch(",
     also: [
       {
         file: "src/Credentials.ts",
@@ -172,14 +172,14 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     title: "starts an acquisition for every caller",
     file: "src/Credentials.ts",
     from: "if (joined !== undefined) {",
-    to: "if (joined !== undefined && joined.generation !== generation) {"
+    to: "if (joined !== undefined && joined.generation !== this.generation) {"
   },
   {
     id: "S106",
     title: "keeps a failure after its pause",
     file: "src/Credentials.ts",
-    from: "if (left > 0) return failure.isRetryable && left <= Timing.patience ? left : failure.error",
-    to: "return failure.isRetryable && left > 0 && left <= Timing.patience ? left : failure.error"
+    from: "if (left > 0) return this.failure.isRetryable &&",
+    to: "return this.failure.isRetryable && left > 0 &&"
   },
   {
     id: "S124",
@@ -668,7 +668,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S292",
     title: "renews a token that was renewed meanwhile",
     file: "src/Credentials.ts",
-    from: "renew: (seen) => Effect.clockWith((clock) => again({",
-    to: "renew: (seen) => Effect.clockWith((clock) => obtain({"
+    from: "engine.again({ validFor: 0, not: seen }, clock)",
+    to: "engine.obtain({ validFor: 0, not: seen }, clock)"
   }
 ]
