@@ -1,7 +1,7 @@
 /** The examples print what they say they print, and one can find them. */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
@@ -50,5 +50,17 @@ describe("the example", () => {
     const there = [...single, ...providers, "proxy-and-certificates/program.ts", "vendors"]
     const listed = Array.from(read("README.md").matchAll(/^\| \[.*?\]\((.*?)\)/gm), ([, file]) => file)
     assert.sameMembers(listed, there)
+  })
+
+  it("is where the pages say it is, and so are their headings", () => {
+    const slug = (heading: string) => heading.toLowerCase().replaceAll(" ", "-")
+    for (const page of ["README.md", "guides.md", "moving.md"]) {
+      for (const [, file = "", anchor] of read(page).matchAll(/\]\(([\w./-]+)(?:#([\w-]+))?\)/g)) {
+        assert.isTrue(existsSync(path.join(examples, file)), `${page}: ${file}`)
+        if (anchor === undefined) continue
+        const headings = Array.from(read(file).matchAll(/^#+ (.*)$/gm), ([, heading]) => slug(heading!))
+        assert.include(headings, anchor, `${page}: ${file}`)
+      }
+    }
   })
 })
