@@ -118,6 +118,32 @@ describe.runIf(hasPosixPrograms)("opening the system's browser", () => {
     })
   )
 
+  it.scoped("shows in its arguments what a login asks for, and no secret: everybody can list them (S032)", () =>
+    Effect.gen(function* () {
+      const folder = yield* programs(["xdg-open"])
+      yield* within(found(folder))
+      const id = Testing.authorizationServer({ metadata: { authorization_endpoint: "https://id.test/authorize" } })
+      const provider = AuthorizationCode.make({
+        issuer: id.issuer,
+        clientId: "me",
+        clientSecret: "c4nary",
+        scope: ["read"],
+        show: () => Effect.void
+      })
+      const need = { previous: Option.none(), validFor: Duration.zero, interaction: "allowed" } as const
+      const fiber = yield* Effect.fork(Effect.provide(provider.acquire(need), id.layer))
+      const noted = path.join(folder, "noted")
+      while (!fs.existsSync(noted)) yield* Effect.promise(() => new Promise((resume) => setTimeout(resume, 5)))
+      const { args } = notedIn(folder)
+      assert.strictEqual(args.length, 1)
+      assert.deepStrictEqual(Array.from(new URL(args[0]!).searchParams.keys()).sort(), [
+        ...["client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "scope", "state"]
+      ])
+      assert.notInclude(args[0], "c4nary")
+      yield* Fiber.interrupt(fiber)
+    })
+  )
+
   it.scoped("keeps secrets of the environment from the program (S033)", () =>
     Effect.gen(function* () {
       const folder = yield* programs(["xdg-open"])

@@ -453,6 +453,41 @@ describe("Credentials and the clocks", () => {
   )
 })
 
+describe("the clock of long runs", () => {
+  it.live("wakes whoever sleeps, also after a promise, in order, a month of naps in a moment (S142)", () =>
+    Effect.gen(function* () {
+      const clock = HybridClock.make(0)
+      let naps = 0
+      const napping = Effect.zipRight(
+        Effect.promise(() => Promise.resolve()),
+        Effect.zipRight(
+          Effect.sleep("1 minute"),
+          Effect.sync(() => naps++)
+        )
+      )
+      const sleeper = yield* Effect.fork(Effect.withClock(Effect.forever(napping), clock))
+      const woken: Array<number> = []
+      for (const seconds of [30, 10, 20]) {
+        yield* Effect.fork(
+          Effect.withClock(
+            Effect.zipRight(
+              Effect.sleep(seconds * 1000),
+              Effect.sync(() => woken.push(seconds))
+            ),
+            clock
+          )
+        )
+      }
+      // A clock that moved on before everybody had gone to sleep would miss the first nap.
+      yield* clock.advance("1 minute")
+      assert.deepStrictEqual([naps, ...woken], [1, 10, 20, 30])
+      yield* clock.advance("30 days")
+      assert.strictEqual(naps, 1 + 30 * 24 * 60)
+      yield* Fiber.interrupt(sleeper)
+    })
+  )
+})
+
 describe("Credentials and who they belong to", () => {
   it.scoped("a flight is nobody's child: no annotation, span or clock of the first caller is in it (S110)", () =>
     Effect.gen(function* () {

@@ -21,6 +21,7 @@ import * as Credentials from "../src/Credentials.ts"
 import { RefreshError, type RefreshErrorReason, RevocationError } from "../src/CredentialsError.ts"
 import * as Provider from "../src/Provider.ts"
 import * as RefreshToken from "../src/providers/RefreshToken.ts"
+import * as Testing from "../src/Testing.ts"
 import * as Token from "../src/Token.ts"
 import * as TokenStore from "../src/TokenStore.ts"
 import { counting, show } from "./support/engine.ts"
@@ -452,6 +453,34 @@ describe("Provider.persisted when the store fails", () => {
 })
 
 describe("the end of persisted credentials", () => {
+  it.scoped("after a logout elsewhere the next need is a typed failure, and nothing is stored again (S311)", () =>
+    Effect.gen(function* () {
+      const server = Testing.authorizationServer({ lifetime: "5 minutes" })
+      const login = yield* server.login({ clientId: "me" })
+      const provider = RefreshToken.make({
+        server: AuthorizationServer.discover(server.issuer),
+        clientId: "me",
+        refreshToken: Option.getOrThrow(login.refreshToken)
+      }).pipe(Provider.persisted(key))
+      yield* Effect.gen(function* () {
+        const store = yield* TokenStore.TokenStore
+        const [here, elsewhere] = yield* Effect.all([Credentials.make(provider), Credentials.make(provider)])
+        const token = yield* here.token
+        assert.isTrue(Token.isSame(token, yield* elsewhere.token))
+        yield* elsewhere.revoke
+        assert.deepStrictEqual(yield* store.list, [])
+        // Where the API refuses the token that is held, and where that has expired.
+        const refused = yield* Effect.flip(here.renew(token))
+        assert.deepInclude(refused.reason, { _tag: "Rejected", code: "invalid_grant" })
+        assert.isFalse(refused.isRetryable)
+        yield* TestClock.adjust("1 hour")
+        const expired = yield* Effect.flip(here.token)
+        assert.deepInclude(expired.reason, { _tag: "Rejected", code: "invalid_grant" })
+        assert.deepStrictEqual(yield* store.list, [])
+      }).pipe(Effect.provide([server.layer, TokenStore.layerMemory()]))
+    })
+  )
+
   it.effect("a provider that does not say what it sends has some time to bring its refresh token (S109)", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()

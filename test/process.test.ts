@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import { runtimes } from "./tools/runtimes.ts"
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
@@ -21,4 +22,36 @@ describe("a process", () => {
   it("ends when its program does: neither the schedule, nor a flight, nor a watcher keeps it alive (S139, S140)", async () => {
     assert.deepStrictEqual(await run("scheduled.ts"), { signal: null, code: 0, out: "finished\n" })
   }, 30_000)
+})
+
+/** Started by Node: a child of Deno's may do whatever its parent may. */
+describe.runIf(!("Bun" in globalThis) && !("Deno" in globalThis))("a program that Deno allows little", () => {
+  const restricted = (...allowed: ReadonlyArray<string>) =>
+    new Promise<{ readonly out: string }>((resolve) => {
+      const program = path.join(here, "support/processes/denied.ts")
+      const child = execFile(
+        runtimes.deno().command,
+        ["run", "--no-prompt", ...allowed, program],
+        { timeout: 25_000, cwd: path.join(here, "..") },
+        (_, out, err) => resolve({ out: out + err })
+      )
+      child.stdin?.end()
+    })
+
+  it("is told, typed, what it needs (S321)", async () => {
+    const nothing = await restricted()
+    assert.match(
+      nothing.out,
+      /^environment: TokenStoreError: .* set HOME, EFFECT_CREDENTIALS_STORE or the option directory$/m
+    )
+    for (const name of ["read", "write"]) {
+      assert.match(nothing.out, new RegExp(`^${name}: TokenStoreError: .* --allow-sys=uid$`, "m"))
+    }
+    assert.match(nothing.out, /^network: RefreshError: .*--allow-net/m)
+    const little = await restricted("--allow-sys=uid", "--allow-env", "--allow-read")
+    assert.match(little.out, /^read: allowed$/m)
+    assert.match(little.out, /^write: TokenStoreError: .*Permissions, .* --allow-read and --allow-write$/m)
+    assert.match(little.out, /^network: RefreshError: .*--allow-net/m)
+    assert.match(little.out, /^program: RefreshError: .*--allow-run/m)
+  }, 60_000)
 })

@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { Worker } from "node:worker_threads"
 import * as ProcessLock from "../src/internal/processLock.ts"
 import { build, mixed, type Name, type Process, start } from "./farm/processes.ts"
 import { temporary } from "./support/directories.ts"
@@ -198,6 +199,26 @@ describe.runIf(isHere)("a lock among real processes", () => {
         })
       )
   )
+
+  it("has one holder among the threads of a process, too (S333)", () =>
+    run(
+      Effect.gen(function* () {
+        const { directory, withLock } = yield* setup
+        const program = path.join(path.dirname(directory), "locker.mjs")
+        /** What a thread says first; none has anything of the others but the directory. */
+        const thread = (limit: number) =>
+          Effect.async<string>((resume) => {
+            const worker = new Worker(program, { argv: ["try", directory, `${limit}`], stdout: true })
+            let said = ""
+            worker.stdout.on("data", (text) => (said += text))
+            worker.once("exit", () => resume(Effect.succeed(said.trim())))
+            return Effect.promise(() => worker.terminate())
+          })
+        const all = (limit: number) => Effect.all([thread(limit), thread(limit), thread(limit)], { concurrency: 3 })
+        assert.deepStrictEqual(yield* withLock(0)(all(0)), ["LockTimeout", "LockTimeout", "LockTimeout"])
+        assert.deepStrictEqual(yield* all(60_000), ["taken", "taken", "taken"])
+      })
+    ))
 
   it.each(names)("is not kept by a program that a killed holder on %s had started (S334)", (name) =>
     run(

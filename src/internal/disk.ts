@@ -76,7 +76,9 @@ export interface Disk {
 }
 
 export const errnoOf = (error: unknown): Errno => {
-  const code = (error as { readonly code?: unknown } | undefined)?.code
+  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown }
+  // Deno, of what its program may not do.
+  if (name === "NotCapable") return "ENOTCAPABLE"
   return typeof code === "string" && /^[A-Z0-9_]{1,40}$/.test(code) ? code : "EUNKNOWN"
 }
 
@@ -120,56 +122,59 @@ const fileOf = (handle: Node.FileHandle): File => ({
 })
 
 /** The disk of this machine, or what is missing. */
-export const disk: Effect.Effect<Disk, string> = Effect.zipWith(Node.files, Node.paths, (files, paths): Disk => {
-  const { constants, promises, watch } = files
-  const flag = (name: string): number => constants[name] ?? 0
-  const open = (path: string, flags: number) =>
-    Effect.map(
-      run(() => promises.open(path, flags, 0o600)),
-      fileOf
-    )
-  return {
-    uid: Node.uid(),
-    opensDirectories: Node.platform() !== "win32",
-    parentOf: paths.dirname,
-    within: paths.join,
-    openToRead: (path) => open(path, flag("O_RDONLY") | flag("O_NOFOLLOW") | flag("O_NONBLOCK")),
-    openDirectory: (path) => open(path, flag("O_RDONLY") | flag("O_DIRECTORY") | flag("O_NOFOLLOW")),
-    create: (path) => open(path, flag("O_WRONLY") | flag("O_CREAT") | flag("O_EXCL") | flag("O_NOFOLLOW")),
-    stat: (path) =>
+export const disk: Effect.Effect<Disk, string> = Effect.map(
+  Effect.all([Node.files, Node.paths, Node.uid]),
+  ([files, paths, uid]): Disk => {
+    const { constants, promises, watch } = files
+    const flag = (name: string): number => constants[name] ?? 0
+    const open = (path: string, flags: number) =>
       Effect.map(
-        run(() => promises.lstat(path)),
-        statOf
-      ),
-    names: (path) => run(() => promises.readdir(path)),
-    makeDirectory: (path) => Effect.asVoid(run(() => promises.mkdir(path, { mode: 0o700 }))),
-    removeDirectory: (path) => run(() => promises.rmdir(path)),
-    chown: (path, uid, gid) => run(() => promises.lchown(path, uid, gid)),
-    rename: (from, to) => run(() => promises.rename(from, to)),
-    unlink: (path) => run(() => promises.unlink(path)),
-    symlink: (target, path) => run(() => promises.symlink(target, path)),
-    readLink: (path) => run(() => promises.readlink(path)),
-    chmod: (path, mode) => run(() => promises.chmod(path, mode)),
-    fileSystem: (path) =>
-      Effect.map(
-        run(() => promises.statfs(path)),
-        ({ type }) => type
-      ),
-    changes: (path) =>
-      Stream.asyncPush<string | undefined, Errno>(
-        (emit) =>
-          Effect.acquireRelease(
-            Effect.try({
-              try: () => {
-                const watcher = watch(path, { persistent: false }, (_, name) => emit.single(name ?? undefined))
-                watcher.on("error", (error) => emit.fail(errnoOf(error)))
-                return watcher
-              },
-              catch: errnoOf
-            }),
-            (watcher) => Effect.sync(() => watcher.close())
-          ),
-        { bufferSize: 64, strategy: "sliding" }
+        run(() => promises.open(path, flags, 0o600)),
+        fileOf
       )
+    return {
+      uid,
+      opensDirectories: Node.platform() !== "win32",
+      parentOf: paths.dirname,
+      within: paths.join,
+      openToRead: (path) => open(path, flag("O_RDONLY") | flag("O_NOFOLLOW") | flag("O_NONBLOCK")),
+      openDirectory: (path) => open(path, flag("O_RDONLY") | flag("O_DIRECTORY") | flag("O_NOFOLLOW")),
+      create: (path) => open(path, flag("O_WRONLY") | flag("O_CREAT") | flag("O_EXCL") | flag("O_NOFOLLOW")),
+      stat: (path) =>
+        Effect.map(
+          run(() => promises.lstat(path)),
+          statOf
+        ),
+      names: (path) => run(() => promises.readdir(path)),
+      makeDirectory: (path) => Effect.asVoid(run(() => promises.mkdir(path, { mode: 0o700 }))),
+      removeDirectory: (path) => run(() => promises.rmdir(path)),
+      chown: (path, uid, gid) => run(() => promises.lchown(path, uid, gid)),
+      rename: (from, to) => run(() => promises.rename(from, to)),
+      unlink: (path) => run(() => promises.unlink(path)),
+      symlink: (target, path) => run(() => promises.symlink(target, path)),
+      readLink: (path) => run(() => promises.readlink(path)),
+      chmod: (path, mode) => run(() => promises.chmod(path, mode)),
+      fileSystem: (path) =>
+        Effect.map(
+          run(() => promises.statfs(path)),
+          ({ type }) => type
+        ),
+      changes: (path) =>
+        Stream.asyncPush<string | undefined, Errno>(
+          (emit) =>
+            Effect.acquireRelease(
+              Effect.try({
+                try: () => {
+                  const watcher = watch(path, { persistent: false }, (_, name) => emit.single(name ?? undefined))
+                  watcher.on("error", (error) => emit.fail(errnoOf(error)))
+                  return watcher
+                },
+                catch: errnoOf
+              }),
+              (watcher) => Effect.sync(() => watcher.close())
+            ),
+          { bufferSize: 64, strategy: "sliding" }
+        )
+    }
   }
-})
+)

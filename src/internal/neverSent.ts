@@ -13,6 +13,7 @@ export type Proof =
   | "connection not made"
   | "connection timed out"
   | "its certificate was not accepted"
+  | "the program may not use the network: run it with Deno's --allow-net"
 
 /** Error codes that occur only while connecting: Node's own, those of undici (Node's fetch) and of Bun. */
 const codes: ReadonlyMap<string, Proof> = new Map(
@@ -60,6 +61,7 @@ const texts: ReadonlyArray<readonly [pattern: RegExp, proof: Proof]> = [
 /** Why a request that failed with `cause` was never sent, or undefined if it may have been. */
 export const neverSent = (cause: unknown, depth = 0): Proof | undefined => {
   if (!(cause instanceof Error) || depth > 4) return undefined
+  if (cause.name === "NotCapable") return "the program may not use the network: run it with Deno's --allow-net"
   const { code, errors, syscall } = cause as { code?: unknown; errors?: unknown; syscall?: unknown }
   // One attempt per address: all of them have to have failed.
   if (Array.isArray(errors) && errors.length > 0) {

@@ -191,5 +191,8 @@ export const temporaryDirectory: Effect.Effect<string, string> = Effect.map(
   (os) => os.tmpdir()
 )
 
-/** Who runs this program; undefined where the system has no such numbers. */
-export const uid = (): number | undefined => process()?.getuid?.()
+/** Who runs this program; undefined where the system has no such numbers. Deno does not tell everybody. */
+export const uid: Effect.Effect<number | undefined, string> = Effect.try({
+  try: () => process()?.getuid?.(),
+  catch: () => "the program may not know who runs it: run it with Deno's --allow-sys=uid"
+})

@@ -80,6 +80,7 @@ const fail = (reason: FileError["reason"], description: string): Effect.Effect<n
 const causes: Readonly<Record<Errno, readonly [reason: FileError["reason"], what: string]>> = {
   EACCES: ["Permissions", "it may not be read or written; let this user do so, or choose another directory"],
   EPERM: ["Permissions", "it may not be changed; let this user do so, or choose another directory"],
+  ENOTCAPABLE: ["Permissions", "the program may not touch it: run it with Deno's --allow-read and --allow-write"],
   EROFS: ["Permissions", "the file system is read-only; choose another directory"],
   ELOOP: ["Permissions", "it is a symbolic link, which is not followed; put a file or directory in its place"],
   ENOTDIR: ["Unavailable", "what should be a directory is none; choose another path"],

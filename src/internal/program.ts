@@ -118,7 +118,9 @@ const notStarted = ({ command, installHint }: Program, error: PlatformError): Fa
     case "PermissionDenied":
       return broken(`${program} may not be run: check its permissions`)
     default:
-      return broken(`${program} could not be started`)
+      return broken(
+        `${program} could not be started: check that it is a program, and that this one may start others (Deno: --allow-run)`
+      )
   }
 }
 

@@ -1122,9 +1122,23 @@ const setting = (variable: string): Effect.Effect<Option.Option<string>> =>
     Option.filter((value) => !Text.isBlank(value))
   )
 
+/** Whoever can read a private key can be who it is for. Windows has no such modes. */
+const warnIfShared = (path: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (files) => files.stat(path)).pipe(
+    Effect.flatMap(({ mode }) =>
+      (mode & 0o077) === 0 || Node.platform() === "win32"
+        ? Effect.void
+        : Effect.logWarning(
+            `${name}: others on this machine can read the private key in ${Text.printable(path, 256)}: chmod 600`
+          )
+    ),
+    Effect.ignore
+  )
+
 const loadAt = (path: string, option: string, options: LoadOptions) =>
   Effect.gen(function* () {
     const members = yield* readJson(path, option)
+    if (textAt(members, "private_key") !== undefined) yield* warnIfShared(path)
     const isAllowed = Option.contains(yield* setting("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"), "1")
     return yield* load(members, {
       allow: ["file", ...(isAllowed ? (["executable"] as const) : [])],
@@ -1135,6 +1149,7 @@ const loadAt = (path: string, option: string, options: LoadOptions) =>
 
 /**
  * A provider from a file, as {@link load} reads it. Programs are run where `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES` is 1.
+ * A private key that others on this machine can read is warned of.
  *
  * @example
  * ```ts

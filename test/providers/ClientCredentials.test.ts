@@ -66,6 +66,37 @@ describe("ClientCredentials", () => {
     })
   )
 
+  it.effect(
+    "metadata that lists only methods nobody here knows keeps no client from working, and a refusal is typed (S265)",
+    () =>
+      Effect.gen(function* () {
+        const metadata = {
+          token_endpoint_auth_methods_supported: ["kerberos"],
+          token_endpoint_auth_signing_alg_values_supported: ["none"],
+          code_challenge_methods_supported: []
+        }
+        const server = Testing.authorizationServer({ clients, metadata })
+        for (const [secret, outcome] of [
+          ["c4nary", "token"],
+          ["wrong", "Rejected invalid_client"]
+        ] as const) {
+          const provider = ClientCredentials.make({ issuer: server.issuer, clientId: "me", clientSecret: secret })
+          const got = yield* Effect.scoped(Effect.flatMap(Credentials.make(provider), ({ token }) => token)).pipe(
+            Effect.provide(server.layer),
+            Effect.match({
+              onFailure: (error) =>
+                error._tag === "RefreshError" && error.reason._tag === "Rejected"
+                  ? `Rejected ${error.reason.code}`
+                  : error._tag,
+              onSuccess: () => "token"
+            })
+          )
+          assert.strictEqual(got, outcome)
+        }
+        assert.strictEqual(server.tokenEndpoint.requests.length, 2)
+      })
+  )
+
   it.effect("finds the token endpoint by discovery, once", () =>
     Effect.scoped(
       Effect.gen(function* () {

@@ -20,6 +20,8 @@ export interface HybridClock extends Clock.Clock {
   readonly jump: (millis: number) => Effect.Effect<void>
   /** How long each sleep was that anybody asked for, in milliseconds. */
   readonly slept: ReadonlyArray<number>
+  /** How many sleep now. */
+  readonly asleep: () => number
 }
 
 /** Lets everything run that can. */
@@ -50,6 +52,7 @@ export const make = (wallAtStart = 1_700_000_000_000): HybridClock => {
     currentTimeNanos: Effect.sync(nanos),
     sleep,
     slept,
+    asleep: () => sleepers.length,
     advance: (duration) =>
       Effect.gen(function* () {
         yield* settle

@@ -1,5 +1,6 @@
 /** Google, against stand-ins of its servers, a gcloud of ours and real files. */
 import * as NodeContext from "@effect/platform-node/NodeContext"
+import { expect, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -20,6 +21,7 @@ import * as IdToken from "../../src/IdToken.ts"
 import type * as Provider from "../../src/Provider.ts"
 import * as Token from "../../src/Token.ts"
 import * as Google from "../../src/vendors/Google.ts"
+import { temporary } from "../support/directories.ts"
 import { scenarios, type World } from "./scenario.ts"
 
 const revealed = (value: unknown): unknown =>
@@ -225,3 +227,33 @@ scenarios("google", {
     }).pipe(Effect.provide(Layer.merge(NodeContext.layer, listening)))
   }
 })
+
+it.scopedLive.skipIf(process.platform === "win32")(
+  "a private key that others can read is warned of when it is loaded, no other file is (S096)",
+  () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const warnings: Array<string> = []
+      const listening = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => void warnings.push(String(message)))
+      )
+      const robot = { type: "service_account", client_email: "r@p.iam.gserviceaccount.com", private_key: robotKey() }
+      const workload = { type: "authorized_user", client_id: "me", client_secret: "s", refresh_token: "r" }
+      for (const [file, members, mode] of [
+        ["private.json", robot, 0o600],
+        ["group.json", robot, 0o640],
+        ["world.json", robot, 0o644],
+        ["user.json", workload, 0o644]
+      ] as const) {
+        const where = path.join(directory, file)
+        fs.writeFileSync(where, JSON.stringify(members))
+        fs.chmodSync(where, mode)
+        yield* Google.loadFile(where).pipe(Effect.provide([listening, NodeContext.layer]))
+      }
+      const keys = ["group.json", "world.json"].map((file) => path.join(directory, file))
+      expect(warnings).toEqual(
+        keys.map((file) => `Google: others on this machine can read the private key in ${file}: chmod 600`)
+      )
+    })
+)
