@@ -1,5 +1,9 @@
-/** `npm run bench -- [workload…] [--json] [--rounds=N]`: measures the workloads named, or all, and prints a table for each. */
+/**
+ * `npm run bench -- [workload…] [--json] [--rounds=N] [--check] [--store]`: measures the workloads named, or all, and prints a table for each. `--check` compares the
+ * ratios with those in `ratios.json`, before a release; `--store` replaces them there.
+ */
 import { execFileSync } from "node:child_process"
+import * as fs from "node:fs"
 import * as os from "node:os"
 import { disturbed, measure, type Row, type Table, weigh } from "./harness.ts"
 import { print } from "./print.ts"
@@ -17,11 +21,11 @@ const asked = args.filter((arg) => !arg.startsWith("--"))
 const rounds = args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length)
 const unknown = [
   ...asked.filter((name) => !(name in workloads)),
-  ...args.filter((arg) => arg.startsWith("--") && !/^--(json|weigh|rounds=[1-9]\d*)$/.test(arg))
+  ...args.filter((arg) => arg.startsWith("--") && !/^--(json|check|store|weigh|rounds=[1-9]\d*)$/.test(arg))
 ]
 if (unknown.length > 0) {
   console.error(
-    `unknown: ${unknown.join(", ")}. Workloads: ${Object.keys(workloads).join(", ")}; options: --json, --rounds=N`
+    `unknown: ${unknown.join(", ")}. Workloads: ${Object.keys(workloads).join(", ")}; options: --json, --rounds=N, --check, --store`
   )
   process.exit(1)
 }
@@ -62,5 +66,27 @@ for (const name of asked.length > 0 ? asked : Object.keys(workloads)) {
 if (args.includes("--json")) {
   console.log(JSON.stringify({ node: process.version, cpu: os.cpus()[0]?.model, tables: report }, undefined, 2))
 }
+type Ratios = Record<string, Record<string, Record<string, number>>>
+const stored = "ratios.json"
+const before: Ratios = fs.existsSync(stored) ? JSON.parse(fs.readFileSync(stored, "utf8")) : {}
+const now: Ratios = Object.fromEntries(
+  report.map(({ rows, title }) => [title, Object.fromEntries(rows.map(({ name, ratios }) => [name, ratios]))])
+)
+if (args.includes("--check")) {
+  // Half as much again: less than that is what else the machine does.
+  const worse = Object.entries(now).flatMap(([title, rows]) =>
+    Object.entries(rows).flatMap(([name, ratios]) =>
+      Object.entries(ratios).flatMap(([floor, ratio]) => {
+        const was = before[title]?.[name]?.[floor]
+        return was !== undefined && ratio > was * 1.5
+          ? [`${title}, ${name}: ${ratio.toFixed(2)} × ${floor}, was ${was.toFixed(2)}`]
+          : []
+      })
+    )
+  )
+  console.error(worse.length === 0 ? "no ratio is worse than the stored one" : worse.join("\n"))
+  process.exitCode = worse.length === 0 ? 0 : 1
+}
+if (args.includes("--store")) fs.writeFileSync(stored, `${JSON.stringify({ ...before, ...now }, undefined, 2)}\n`)
 // Schedules that were measured would go on for ever.
 process.exit()
