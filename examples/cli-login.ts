@@ -83,7 +83,7 @@ const demonstration = Effect.gen(function* () {
   const visited = new Set<string>()
   for (const command of ["whoami", "login", "whoami", "logout", "whoami"]) {
     say(`$ cli-login ${command}`)
-    yield* program("cli-login.ts", [command], environment, (line) => {
+    yield* program([command], environment, (line) => {
       say(`  ${line}`)
       const address = /http:\S+user_code=\S+/.exec(line)?.[0]
       if (address === undefined || visited.has(address)) return

@@ -63,7 +63,7 @@ const fleet = Effect.gen(function* () {
   say(`${count} workers call an API for ${seconds(yield* duration)}; access tokens live 5 s, refresh tokens work once.`)
   const codes = yield* Effect.forEach(
     Array.from({ length: count }, (_, at) => at + 1),
-    (nth) => program("fleet.ts", ["work"], environment, (line) => say(`worker ${nth}: ${line}`)),
+    (nth) => program(["work"], environment, (line) => say(`worker ${nth}: ${line}`)),
     { concurrency: "unbounded" }
   )
   const failed = codes.filter((code) => code !== 0).length

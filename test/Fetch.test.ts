@@ -18,6 +18,7 @@ import * as ApiKey from "../src/providers/ApiKey.ts"
 import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
 import * as StaticToken from "../src/providers/StaticToken.ts"
 import { counting } from "./support/engine.ts"
+import * as Program from "./support/program.ts"
 
 /** A fetch without sockets, which remembers what it was told; tokens are called `t1`, `t2`, … */
 const standIn = (answer: (request: Request, nth: number) => Response | Promise<Response>) => {
@@ -532,7 +533,6 @@ describe("with real sockets", () => {
 
   it("the ten lines for this runtime run", async () => {
     const runtime = "Deno" in globalThis ? "deno" : "bun"
-    const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
     const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..")
     const env = {
       ...process.env,
@@ -544,8 +544,8 @@ describe("with real sockets", () => {
     }
     seen.length = 0
     const out = await new Promise<string>((resume) => {
-      const args = [...flags, path.join(root, `examples/fetch.${runtime}.ts`)]
-      execFile(process.execPath, args, { cwd: root, env, timeout: 30_000 }, (_, out, err) => resume(out + err))
+      const [file, args] = Program.command(`examples/fetch.${runtime}.ts`)
+      execFile(file, args, { cwd: root, env, timeout: 30_000 }, (_, out, err) => resume(out + err))
     })
     assert.strictEqual(out.trim(), "200 me")
     assert.deepStrictEqual(seen, ["POST /token Basic", "GET /me Bearer"])

@@ -10,7 +10,6 @@ import * as fc from "fast-check"
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { fileURLToPath } from "node:url"
 import type { ProfilesError } from "../src/CredentialsError.ts"
 import * as Location from "../src/internal/location.ts"
 import * as Document from "../src/internal/profiles.ts"
@@ -21,6 +20,7 @@ import * as Sources from "../src/Sources.ts"
 import { contents, modeOf, temporary } from "./support/directories.ts"
 import { canary, observe, scanner } from "./support/LeakScanner.ts"
 import { clear } from "./support/clear.ts"
+import * as Program from "./support/program.ts"
 
 const variables = (settings: Readonly<Record<string, string>>) =>
   Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(settings)), { pathDelim: "_" }))
@@ -28,13 +28,11 @@ const variables = (settings: Readonly<Record<string, string>>) =>
 const failure = <A, R>(effect: Effect.Effect<A, ProfilesError, R>) =>
   Effect.map(Effect.flip(effect), ({ message, reason }) => `${reason}: ${message}`)
 
-const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
-
 /** Runs a program on this runtime to its end. */
 const run = (program: string, ...args: ReadonlyArray<string>) =>
   Effect.async<{ readonly code: number | null; readonly out: string }>((resume) => {
-    const file = path.join(path.dirname(fileURLToPath(import.meta.url)), "support/processes", program)
-    const child = execFile(process.execPath, [...flags, file, ...args], { timeout: 100_000 }, (_, out, err) =>
+    const [file, before] = Program.command(`test/support/processes/${program}`)
+    const child = execFile(file, [...before, ...args], { timeout: 100_000 }, (_, out, err) =>
       resume(Effect.succeed({ code: child.exitCode, out: out + err }))
     )
     return Effect.sync(() => child.kill())

@@ -4,9 +4,9 @@ import { spawn } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { visit, type Visited } from "./support/browser.ts"
+import * as Program from "./support/program.ts"
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..")
-const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
 
 /** Runs the example where there is no display, and logs in at the address that it prints. */
 const logsIn = (fields: Readonly<Record<string, string>>) =>
@@ -16,7 +16,8 @@ const logsIn = (fields: Readonly<Record<string, string>>) =>
         (resolve) => {
           const hidden = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "BROWSER", "ISSUER", "CLIENT_ID", "API_URL"]
           const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !hidden.includes(name)))
-          const child = spawn(process.execPath, [...flags, path.join(root, "examples/browser-login.ts")], {
+          const [file, args] = Program.command("examples/browser-login.ts")
+          const child = spawn(file, args, {
             cwd: root,
             env,
             stdio: ["ignore", "pipe", "pipe"]

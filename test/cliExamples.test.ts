@@ -3,20 +3,21 @@ import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Program from "./support/program.ts"
 import * as RedisServer from "./support/redisServer.ts"
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..")
 const isNode = !("Deno" in globalThis) && !("Bun" in globalThis)
-const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
 
 /** Runs an example as it comes, with these variables besides, to its end. */
 const example = (file: string, args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
   Effect.async<{ readonly code: number | null; readonly out: string }>((resume) => {
     const names = ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "TOKEN_URL", "SCOPE", "STORE_PASSPHRASE", "REDIS_URL"]
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)))
+    const [program, before] = Program.command(`examples/${file}`)
     const child = execFile(
-      process.execPath,
-      [...flags, path.join(root, "examples", file), ...args],
+      program,
+      [...before, ...args],
       // No display: no browser opens.
       {
         cwd: root,

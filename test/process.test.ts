@@ -3,18 +3,16 @@ import { execFile } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { runtimes } from "./tools/runtimes.ts"
+import * as Program from "./support/program.ts"
 
 const here = path.dirname(fileURLToPath(import.meta.url))
-const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
 
 /** Runs a program on this runtime; kills it after 20 s, which `signal` then tells. */
 const run = (program: string) =>
   new Promise<{ readonly signal: unknown; readonly code: unknown; readonly out: string }>((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [...flags, path.join(here, "support/processes", program)],
-      { timeout: 20_000, cwd: path.join(here, "..") },
-      (_, out, err) => resolve({ signal: child.signalCode, code: child.exitCode, out: out + err })
+    const [file, args] = Program.command(`test/support/processes/${program}`)
+    const child = execFile(file, args, { timeout: 20_000, cwd: path.join(here, "..") }, (_, out, err) =>
+      resolve({ signal: child.signalCode, code: child.exitCode, out: out + err })
     )
   })
 

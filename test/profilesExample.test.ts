@@ -4,15 +4,13 @@ import { spawn, spawnSync } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { contents, temporary } from "./support/directories.ts"
+import * as Program from "./support/program.ts"
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..")
-const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
-const command = (...args: ReadonlyArray<string>) => [
-  process.execPath,
-  ...flags,
-  path.join(root, "examples/profiles.ts"),
-  ...args
-]
+const command = (...args: ReadonlyArray<string>) => {
+  const [file, before] = Program.command("examples/profiles.ts")
+  return [file, ...before, ...args]
+}
 
 /** Runs a program in an environment where profiles are in this directory; types the next answer whenever a question is seen. */
 const run = (directory: string, [program = "", ...args]: ReadonlyArray<string>, answers: ReadonlyArray<string> = []) =>

@@ -10,10 +10,10 @@ import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { certified } from "../examples/support/certificates.ts"
 import { listenTls } from "../examples/support/listenTls.ts"
+import * as Program from "./support/program.ts"
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..")
-const [name, flags] =
-  "Deno" in globalThis ? ["deno", ["run", "-A"]] : "Bun" in globalThis ? ["bun", []] : ["node", ["--import", "tsx"]]
+const name = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node"
 
 /** A proxy that opens tunnels and remembers where to. */
 const proxy = Effect.gen(function* () {
@@ -70,9 +70,10 @@ it.scopedLive(
       const { tunnels, url: proxyUrl } = yield* proxy
       const { NO_PROXY: _, no_proxy: __, ...inherited } = process.env
       const out = yield* Effect.async<string>((resume) => {
+        const [program, args] = Program.command(`examples/proxy-and-certificates/${name}.ts`)
         const child = execFile(
-          process.execPath,
-          [...flags, path.join(root, `examples/proxy-and-certificates/${name}.ts`)],
+          program,
+          args,
           {
             cwd: root,
             timeout: 40_000,

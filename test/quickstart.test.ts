@@ -5,9 +5,9 @@ import { execFile } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { listen } from "../examples/support/listen.ts"
+import * as Program from "./support/program.ts"
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..")
-const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
 
 const secret = "c4nary-secret"
 const accessToken = "c4nary-t0ken"
@@ -19,9 +19,10 @@ const quickstart = (settings: Partial<Record<(typeof names)[number], string>>, i
     () =>
       new Promise<{ readonly code: number | null; readonly out: string }>((resolve) => {
         const inherited = Object.entries(process.env).filter(([name]) => !names.some((own) => own === name))
+        const [file, args] = Program.command("examples/quickstart.ts")
         const child = execFile(
-          process.execPath,
-          [...flags, path.join(root, "examples/quickstart.ts")],
+          file,
+          args,
           { cwd: root, env: { ...Object.fromEntries(inherited), ...settings }, timeout: 30_000 },
           (_, out, err) => resolve({ code: child.exitCode, out: out + err })
         )

@@ -17,7 +17,6 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as TestContext from "effect/TestContext"
 import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { decide, type DeviceServer, deviceServer } from "../../examples/support/deviceServer.ts"
 import * as AuthorizationServer from "../../src/AuthorizationServer.ts"
 import * as Credentials from "../../src/Credentials.ts"
@@ -30,6 +29,7 @@ import * as FakeServer from "../support/FakeServer.ts"
 import * as HybridClock from "../support/HybridClock.ts"
 import { observe, scanner } from "../support/LeakScanner.ts"
 import { show } from "../support/engine.ts"
+import * as Program from "../support/program.ts"
 import { contract } from "./contract.ts"
 
 const deviceCode = "c4nary-device-code"
@@ -466,12 +466,9 @@ describe("interrupting a login", () => {
 })
 
 it("an interrupted login leaves nothing behind that keeps a process alive (S237)", async () => {
-  const program = fileURLToPath(new URL("../support/processes/interruptedLogin.ts", import.meta.url))
-  const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
+  const [file, args] = Program.command("test/support/processes/interruptedLogin.ts")
   const { code, out } = await new Promise<{ readonly code: unknown; readonly out: string }>((resolve) => {
-    const child = execFile(process.execPath, [...flags, program], { timeout: 20_000 }, (_, out) =>
-      resolve({ code: child.exitCode, out })
-    )
+    const child = execFile(file, args, { timeout: 20_000 }, (_, out) => resolve({ code: child.exitCode, out }))
   })
   assert.deepStrictEqual({ code, out }, { code: 0, out: "finished\n" })
 }, 30_000)

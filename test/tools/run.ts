@@ -25,11 +25,14 @@ const args = process.argv.slice(2)
 const chosen = args.filter(isRuntime)
 const names = chosen.length > 0 ? chosen : (["node", "bun", "deno"] as const)
 const vitestArgs = args.filter((word) => !isRuntime(word))
-const reports = fs.mkdtempSync(path.join(os.tmpdir(), "effect-credentials-"))
+const workers = Math.max(4, os.availableParallelism())
+/** For the tests as well, so that nothing of theirs is left; other users may pass, and the names of sockets in it have to be short. */
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "ec-"))
+fs.chmodSync(temporary, 0o755)
 
 const runOn = async (runtime: Runtime): Promise<Result> => {
   const title = `${runtime.name} ${runtime.version}`
-  const report = path.join(reports, `${runtime.name}.json`)
+  const report = path.join(temporary, `${runtime.name}.json`)
   const started = performance.now()
   console.log(`\n── ${title}`)
   const child = spawn(
@@ -43,7 +46,9 @@ const runOn = async (runtime: Runtime): Promise<Result> => {
       "--exclude=test/bench/**",
       // A busy machine is no reason to fail: what waits for ever still does.
       "--testTimeout=60000",
-      "--maxWorkers=100%",
+      // More than the cores of a small machine: much of a test is waiting. As few as many, or vitest 3 ends those that still work.
+      `--minWorkers=${workers}`,
+      `--maxWorkers=${workers}`,
       // Files share the modules that a worker has loaded, which is most of what a file would take.
       "--no-isolate",
       "--reporter=default",
@@ -51,7 +56,7 @@ const runOn = async (runtime: Runtime): Promise<Result> => {
       `--outputFile.json=${report}`,
       ...vitestArgs
     ],
-    { cwd: root, stdio: ["ignore", "inherit", "inherit"] }
+    { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, TMPDIR: temporary } }
   )
   const code = await new Promise<number | null>((resolve, reject) => child.once("error", reject).once("exit", resolve))
   const seconds = (performance.now() - started) / 1000
@@ -67,7 +72,7 @@ const runOn = async (runtime: Runtime): Promise<Result> => {
 
 const results: Array<Result> = []
 for (const name of names) results.push(await runOn(runtimes[name]()))
-fs.rmSync(reports, { recursive: true, force: true })
+fs.rmSync(temporary, { recursive: true, force: true })
 
 console.log()
 for (const { failed, files, passed, runtime, seconds, skipped } of results) {
