@@ -43,25 +43,29 @@ const using = (directory: string, ...steps: ReadonlyArray<string>) => {
 
 const privileges = ["--reuid=65534", "--regid=65534", "--clear-groups"]
 
-/** The same as a user without any rights. */
+/** The same as a user without any rights, who may not come to where the runtime is installed. */
 const usingAsNobody = (directory: string, ...steps: ReadonlyArray<string>) => {
   const [file, args] = Bundle.command(use)
   const home = path.join(place, "nobody")
-  fs.mkdirSync(home, { recursive: true })
-  fs.chownSync(home, 65534, 65534)
+  const runtime = path.join(home, path.basename(file))
+  if (!fs.existsSync(runtime)) {
+    fs.mkdirSync(home)
+    fs.chownSync(home, 65534, 65534)
+    fs.copyFileSync(file, runtime)
+  }
   return results("setpriv", [
     ...privileges,
     "env",
     `HOME=${home}`,
     `DENO_DIR=${home}`,
-    file,
+    runtime,
     ...args,
     directory,
     ...steps
   ])
 }
 
-const canBeNobody = isRoot && spawnSync("setpriv", [...privileges, process.execPath, "--version"]).status === 0
+const canBeNobody = isRoot && spawnSync("setpriv", [...privileges, "true"]).status === 0
 const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0
 
 const started = (directory: string, keys: ReadonlyArray<string>): Promise<ChildProcess> =>
