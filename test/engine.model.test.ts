@@ -410,13 +410,13 @@ describe("Credentials beside the model", () => {
 describe("Credentials, whatever lifetime the server says", () => {
   const spacing = (expiresIn: number) => (expiresIn > 0 ? Math.min(10, expiresIn * 0.2) : 10)
 
-  /** How many acquisitions an hour of calls makes, with four calls or so for each one that may be made. */
+  /** How many acquisitions an hour of calls makes, with two or three calls for each one that may be made. */
   const inAnHour = (
     expiresIn: number,
     call: (credentials: Credentials.Credentials) => Effect.Effect<unknown, unknown>
   ) => {
     const world = SeededScheduler.make(1, { yields: 0 })
-    const millis = Math.max(100, spacing(expiresIn) * 250)
+    const millis = Math.max(250, spacing(expiresIn) * 400)
     let acquisitions = 0
     const provider = Provider.make({
       name: "Hour",

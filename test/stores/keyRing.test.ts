@@ -7,13 +7,12 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { execFile, spawnSync } from "node:child_process"
-import * as path from "node:path"
-import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
 import type { TokenStoreError } from "../../src/CredentialsError.ts"
 import * as KeyRing from "../../src/KeyRing.ts"
 import * as TokenStore from "../../src/TokenStore.ts"
 import { temporary } from "../support/directories.ts"
+import * as Program from "../support/program.ts"
 import { complete, contract, numbered, numberOf, oddKeys, written } from "./contract.ts"
 
 /** A key ring in memory that takes no more than Windows does, and does one thing at a time in its own time. */
@@ -227,11 +226,9 @@ describe("a key ring", () => {
   )
 })
 
-const here = path.dirname(fileURLToPath(import.meta.url))
-const program = path.join(here, "../support/processes/keyRing.ts")
-const flags = "Deno" in globalThis ? ["run", "-A"] : "Bun" in globalThis ? [] : ["--import", "tsx"]
-const hasSession = ["dbus-run-session", "gnome-keyring-daemon"].every(
-  (name) => spawnSync(name, ["--version"]).status === 0
+const [file, args] = Program.command("test/support/processes/keyRing.ts")
+const hasSession = ["dbus-run-session", "dbus-send", "gnome-keyring-daemon"].every(
+  (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0
 )
 
 /** Runs the program with a home of its own: what it says, in the end. */
@@ -256,7 +253,13 @@ const run = (command: string, args: ReadonlyArray<string>) =>
   })
 
 const inSession = (prepare: string) =>
-  run("dbus-run-session", ["--", "sh", "-c", `${prepare}; exec "$@"`, "sh", process.execPath, ...flags, program])
+  run("dbus-run-session", ["--", "sh", "-c", `${prepare}; ${isThere}; exec "$@"`, "sh", file, ...args])
+
+/** Waits until somebody has the service's name, which a daemon that has started does not say. */
+const isThere = [
+  "until dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner",
+  "string:org.freedesktop.secrets | grep -q true; do sleep 0.02; done"
+].join(" ")
 
 const daemon = "gnome-keyring-daemon --components=secrets"
 const unlock = `printf pw | ${daemon} --unlock >/dev/null 2>&1`
@@ -264,10 +267,7 @@ const unlock = `printf pw | ${daemon} --unlock >/dev/null 2>&1`
 describe.skipIf(process.platform !== "linux")("the key ring of a Linux machine", () => {
   it.scopedLive("is none where there is no session: that is said at once", () =>
     Effect.gen(function* () {
-      assert.match(
-        yield* run(process.execPath, [...flags, program]),
-        /^Unavailable: there is no key ring here \(no Secret/
-      )
+      assert.match(yield* run(file, args), /^Unavailable: there is no key ring here \(no Secret/)
     })
   )
 })

@@ -8,7 +8,8 @@ import * as path from "node:path"
 /** An empty directory of this user, mode 0700. */
 export const temporary: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "effect-credentials-")))),
-  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+  // A program that was killed may write a last file while its others are removed.
+  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 10 }))
 )
 
 /** Who may do what with a file: `0o600` and so on. */
