@@ -478,17 +478,22 @@ class Engine<R> {
     return true
   }
 
+  /** Asks the provider, again if the answer is late: as often as the machine sleeps. */
+  inTime(mine: Flight, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError, R> {
+    return Effect.suspend(() => {
+      const boarded = Timing.instant(clock)
+      return Effect.flatMap(this.acquire(mine.need), (token) =>
+        this.isLate(mine, token, boarded, Timing.instant(clock)) ? this.inTime(mine, clock) : Effect.succeed(token)
+      )
+    })
+  }
+
   fly(mine: Flight, delay: number): Effect.Effect<void, never, R> {
     return Effect.clockWith((clock) => {
       const begin = Timing.instant(clock)
       const wait = delay > 0 ? Effect.interruptible(Effect.sleep(Duration.millis(delay))) : Effect.void
       return Effect.zipRight(wait, this.board(mine)).pipe(
-        Effect.flatMap(() => {
-          const boarded = Timing.instant(clock)
-          return Effect.flatMap(this.acquire(mine.need), (token) =>
-            this.isLate(mine, token, boarded, Timing.instant(clock)) ? this.acquire(mine.need) : Effect.succeed(token)
-          )
-        }),
+        Effect.zipRight(this.inTime(mine, clock)),
         Effect.exit,
         Effect.zip(Random.next),
         Effect.flatMap(([exit, jitter]) => {

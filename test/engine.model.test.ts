@@ -400,7 +400,7 @@ describe("Credentials beside the model", () => {
         }
       ),
       {
-        numRuns: Number(process.env["SEEDS"] ?? 200),
+        numRuns: Number(process.env["SEEDS"] ?? 100),
         ...(process.env["SEED"] ? { seed: Number(process.env["SEED"]) } : {})
       }
     )

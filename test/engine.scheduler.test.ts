@@ -21,7 +21,7 @@ import * as Token from "../src/Token.ts"
 import * as TokenStore from "../src/TokenStore.ts"
 import { seeds, type World } from "./support/SeededScheduler.ts"
 
-const count = Number(process.env["SEEDS"] ?? 150)
+const count = Number(process.env["SEEDS"] ?? 100)
 
 /** Each case is thousands of small worlds: it may take its time on a busy machine. */
 const it = (sentence: string, body: () => void) => test(sentence, body, 60_000)

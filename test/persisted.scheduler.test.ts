@@ -105,9 +105,9 @@ const stored = (store: TokenStore.TokenStore) =>
 const filled = Effect.tap(memory, (store) => Effect.orDie(store.transaction(key, () => Effect.succeedSome(before))))
 
 describe("Provider.persisted under every order of events", () => {
-  it("an acquisition that is interrupted at any step leaves the refresh token that is accepted next in the store (S151)", () => {
+  it("an acquisition that is interrupted at any step leaves the refresh token that is accepted next in the store (S151)", async () => {
     const seen = { nothing: 0, everything: 0 }
-    seeds(count * 2, (world) => {
+    await seeds(count * 2, (world) => {
       const server = rotating(world)
       world.run(
         Effect.gen(function* () {
@@ -133,9 +133,9 @@ describe("Provider.persisted under every order of events", () => {
     ensure(seen.nothing > 20 && seen.everything > 20, `the interruptions came at ${JSON.stringify(seen)}`)
   })
 
-  it("the end of a layer waits for what was sent, and for it to be stored, and for nothing else (S109, S152)", () => {
+  it("the end of a layer waits for what was sent, and for it to be stored, and for nothing else (S109, S152)", async () => {
     const seen = { nothing: 0, everything: 0 }
-    seeds(count, (world) => {
+    await seeds(count, (world) => {
       const server = rotating(world)
       world.run(
         Effect.gen(function* () {
@@ -185,9 +185,9 @@ describe("Provider.persisted under every order of events", () => {
       server.check()
     }))
 
-  it("without a store the memory takes what was sent before the end of the layer, or the time limit (S109, S151)", () => {
+  it("without a store the memory takes what was sent before the end of the layer, or the time limit (S109, S151)", async () => {
     let late = 0
-    seeds(count, (world) => {
+    await seeds(count, (world) => {
       const server = rotating(world, { slow: 2_000, timeLimit: Duration.seconds(1) })
       world.run(
         Effect.gen(function* () {

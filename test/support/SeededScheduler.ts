@@ -195,8 +195,14 @@ export const make = (seed: number, options: WorldOptions = {}): World => {
 }
 
 /** Runs the body once per seed, beginning with 1. A failure names its seed: give that as `only` to see it again. */
-export const seeds = (count: number, body: (world: World, seed: number) => void, only?: number): void => {
+export const seeds = async (
+  count: number,
+  body: (world: World, seed: number) => void,
+  only?: number
+): Promise<void> => {
   for (let seed = only ?? 1; seed <= (only ?? count); seed++) {
+    // Who runs the tests has to hear that this one is still at it.
+    if (seed % 20 === 0) await new Promise((resolve) => setImmediate(resolve))
     try {
       body(make(seed), seed)
     } catch (error) {
