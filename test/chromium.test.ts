@@ -109,15 +109,14 @@ const inChromium = Effect.gen(function* () {
           `--user-data-dir=${profile}`,
           `${app}/?${new URLSearchParams({ api: api.origin, elsewhere: elsewhere.origin })}`
         ],
-        {
-          stdio: "ignore"
-        }
+        // A group of its own, since it is many processes: one that is left goes on writing to its directory.
+        { stdio: "ignore", detached: true }
       )
     ),
     (child) =>
       Effect.async<void>((resume) => {
         child.once("exit", () => resume(Effect.void))
-        child.kill()
+        process.kill(-child.pid!, "SIGKILL")
       })
   )
   return { ...api, page: yield* Deferred.await(told.page), worker: yield* Deferred.await(told.worker) }

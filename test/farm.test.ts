@@ -72,7 +72,7 @@ describe.runIf(isHere)("processes that share a file store", () => {
     "renew once whenever a token has expired or was refused, and never reuse a refresh token (S145, S146)",
     async () => {
       const count = setting("FARM_PROCESSES", 8)
-      const rounds = setting("FARM_ROUNDS", 60)
+      const rounds = setting("FARM_ROUNDS", 40)
       await run(
         Effect.gen(function* () {
           const { ask, begin, server, stored } = yield* farm()
@@ -100,7 +100,7 @@ describe.runIf(isHere)("processes that share a file store", () => {
   it(
     "lose no session and never reuse a refresh token when two after the other are killed at any moment (S148, S162)",
     async () => {
-      const kills = setting("FARM_KILLS", 40)
+      const kills = setting("FARM_KILLS", 24)
       await run(
         Effect.gen(function* () {
           const { ask, begin, directory, server, stored } = yield* farm(true)

@@ -73,7 +73,7 @@ describe.runIf(isHere)("a lock among real processes", () => {
   })
 
   it("has no two holders, whoever is killed or stopped at whatever moment (S169)", async () => {
-    const rounds = Number(process.env["LOCK_ROUNDS"] ?? 250)
+    const rounds = Number(process.env["LOCK_ROUNDS"] ?? 120)
     await run(
       Effect.gen(function* () {
         const { directory, run, withLock } = yield* setup

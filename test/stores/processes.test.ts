@@ -11,7 +11,7 @@ import * as Bundle from "../support/bundle.ts"
 import { modeOf } from "../support/directories.ts"
 
 /** How often a writing process is killed; `EFFECT_CREDENTIALS_KILLS=1000` for a long night. */
-const kills = Number(process.env["EFFECT_CREDENTIALS_KILLS"] ?? 20)
+const kills = Number(process.env["EFFECT_CREDENTIALS_KILLS"] ?? 10)
 
 const isRoot = process.getuid?.() === 0
 

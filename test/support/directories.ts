@@ -8,8 +8,7 @@ import * as path from "node:path"
 /** An empty directory of this user, mode 0700. */
 export const temporary: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "effect-credentials-")))),
-  // A program that was killed may write a last file while its others are removed.
-  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 10 }))
+  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
 )
 
 /** Who may do what with a file: `0o600` and so on. */
