@@ -35,6 +35,7 @@ import * as Authorization from "../src/Authorization.ts"
 import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import * as Credentials from "../src/Credentials.ts"
 import { CrossOriginRedirect, InvalidOption, RefreshError } from "../src/CredentialsError.ts"
+import * as Provider from "../src/Provider.ts"
 import * as ClientCredentials from "../src/providers/ClientCredentials.ts"
 import * as Challenge from "../src/protocol/Challenge.ts"
 import * as Testing from "../src/Testing.ts"
@@ -302,6 +303,28 @@ describe("401", () => {
       })
       assert.deepStrictEqual(new Set(responses.map(({ status }) => status)), new Set([200]))
       assert.deepStrictEqual([credentials.count.renew, credentials.count.flights], [100, 1])
+    })
+  )
+
+  it.scoped("a refusal that comes when the token was renewed meanwhile renews nothing (S292)", () =>
+    Effect.gen(function* () {
+      let acquired = 0
+      const credentials = yield* Credentials.make(
+        Provider.make({ name: "Counted", acquire: () => Effect.sync(() => tokenOf(`t${++acquired}`)) })
+      )
+      const isLate = yield* Deferred.make<void>()
+      const client = HttpClient.make((request) => {
+        const isOld = request.headers["authorization"] === "Bearer t1"
+        const response = HttpClientResponse.fromWeb(request, new Response(null, { status: isOld ? 401 : 200 }))
+        return Effect.as(isOld && request.url.endsWith("/slow") ? Deferred.await(isLate) : Effect.void, response)
+      })
+      const authenticated = over(client, credentials)
+      const slow = yield* Effect.fork(authenticated.get(`${api}/slow`))
+      yield* Effect.yieldNow()
+      assert.strictEqual((yield* authenticated.get(me)).status, 200)
+      yield* Deferred.succeed(isLate, undefined)
+      assert.strictEqual((yield* Fiber.join(slow)).status, 200)
+      assert.strictEqual(acquired, 2)
     })
   )
 
