@@ -682,7 +682,8 @@ class Engine<R> {
       ? this.look(clock)
       : this.obtain(want, clock)
   }
-  whenDone(want: Want) {
+
+  whenDone(want: Want): Effect.Effect<Token.Token, RefreshError> {
     return Effect.clockWith((clock) => this.again(want, clock))
   }
 

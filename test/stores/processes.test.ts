@@ -7,8 +7,8 @@ import * as path from "node:path"
 import { afterAll } from "vitest"
 import * as Record from "../../src/internal/record.ts"
 import * as Token from "../../src/Token.ts"
-import * as Bundle from "../support/bundle.ts"
 import { modeOf } from "../support/directories.ts"
+import * as Program from "../support/program.ts"
 
 /** How often a writing process is killed; `EFFECT_CREDENTIALS_KILLS=1000` for a long night. */
 const kills = Number(process.env["EFFECT_CREDENTIALS_KILLS"] ?? 10)
@@ -23,8 +23,8 @@ beforeAll(async () => {
   // Other users must come through to it.
   place = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "effect-credentials-")))
   fs.chmodSync(place, 0o755)
-  use = await Bundle.bundle("storeUse.ts", place)
-  writer = await Bundle.bundle("storeWriter.ts", place)
+  use = await Program.bundle("storeUse.ts", place)
+  writer = await Program.bundle("storeWriter.ts", place)
 }, 60_000)
 
 afterAll(() => fs.rmSync(place, { recursive: true, force: true }))
@@ -37,7 +37,7 @@ const results = (file: string, args: ReadonlyArray<string>): ReadonlyArray<strin
 }
 
 const using = (directory: string, ...steps: ReadonlyArray<string>) => {
-  const [file, args] = Bundle.command(use)
+  const [file, args] = Program.commandOf(use)
   return results(file, [...args, directory, ...steps])
 }
 
@@ -45,7 +45,7 @@ const privileges = ["--reuid=65534", "--regid=65534", "--clear-groups"]
 
 /** The same as a user without any rights, who may not come to where the runtime is installed. */
 const usingAsNobody = (directory: string, ...steps: ReadonlyArray<string>) => {
-  const [file, args] = Bundle.command(use)
+  const [file, args] = Program.commandOf(use)
   const home = path.join(place, "nobody")
   const runtime = path.join(home, path.basename(file))
   if (!fs.existsSync(runtime)) {
@@ -70,7 +70,7 @@ const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "none", "/
 
 const started = (directory: string, keys: ReadonlyArray<string>): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
-    const [file, args] = Bundle.command(writer)
+    const [file, args] = Program.commandOf(writer)
     const child = spawn(file, [...args, directory, ...keys], { stdio: ["ignore", "pipe", "inherit"] })
     child.stdout!.once("data", () => resolve(child))
     child.once("exit", (code) => reject(new Error(`the writer ended with ${code}`)))
@@ -184,7 +184,7 @@ describe.skipIf(!canMount)("a full disk", () => {
   it("leaves what was stored as it was, says so, and nothing lies about (S164)", () => {
     const disk = path.join(place, "disk")
     fs.mkdirSync(disk)
-    const [file, args] = Bundle.command(use)
+    const [file, args] = Program.commandOf(use)
     const script = 'mount -t tmpfs -o size=128k none "$0" && "$@" && ls -A "$0/store"'
     const { status, stderr, stdout } = spawnSync(
       "unshare",

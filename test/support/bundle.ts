@@ -1,25 +1,9 @@
-/** Bundles: of a test's program, which starts ten times as fast, and counts where it is started over and over; and of what an app's browser would load. */
+/** Bundles of what an app's browser would load. */
 import { build } from "esbuild"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..")
-const processes = path.join(path.dirname(fileURLToPath(import.meta.url)), "processes")
-
-/** Bundles a program of `processes` into a directory and returns its path. */
-export const bundle = async (program: string, directory: string): Promise<string> => {
-  const outfile = path.join(directory, program.replace(/\.ts$/, ".mjs"))
-  await build({
-    entryPoints: [path.join(processes, program)],
-    outfile,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "es2022",
-    logLevel: "error"
-  })
-  return outfile
-}
 
 /** What a bundle is made of. */
 export interface Bundle {
@@ -53,9 +37,3 @@ export const forBrowsers = async (
   const packages = files.flatMap((file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [])
   return { code: outputFiles[0]!.text, files: files.sort(), packages: [...new Set(packages)].sort() }
 }
-
-/** What starts a bundled program on the runtime of the test. */
-export const command = (program: string): readonly [file: string, args: ReadonlyArray<string>] => [
-  process.execPath,
-  [...("Deno" in globalThis ? ["run", "-A", "--no-config"] : []), program]
-]
