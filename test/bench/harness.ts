@@ -28,6 +28,8 @@ export interface Table {
   readonly operations?: number
   /** Default: 100. */
   readonly rounds?: number
+  /** What else to say about it. */
+  readonly note?: string
   /** How many turns to weigh for the bytes allocated. Default: these are not measured. */
   readonly weighed?: number
 }

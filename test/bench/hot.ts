@@ -11,6 +11,8 @@ import * as Credentials from "../../src/Credentials.ts"
 import * as Fetch from "../../src/Fetch.ts"
 import { awaited, direct, inFiber, type Table } from "./harness.ts"
 import { anHour, held, token } from "./held.ts"
+import { fetch } from "./inMemory.ts"
+import { missing, peers } from "./peers.ts"
 
 const until = Date.now() + anHour
 const from = until - 2 * anHour
@@ -21,6 +23,11 @@ const door = Fetch.makeFetch(Layer.succeed(Credentials.Credentials, held), { ori
 await door.ready()
 const header = `Bearer ${Redacted.value(token.accessToken)}`
 const headerOfClosure = () => (Date.now() < cell.until ? header : undefined)
+
+const connections = peers.map(({ connect, name }) => ({
+  name,
+  ...connect({ fetch, tokenEndpoint: "http://127.0.0.1:1/token", ahead: 60_000 })
+}))
 
 const closure = () => (Date.now() < cell.until ? cell.token : undefined)
 
@@ -70,6 +77,18 @@ export const tables = (): ReadonlyArray<Table> => [
     contenders: [
       { name: "a bare closure", run: direct(headerOfClosure) },
       { name: "Fetch's currentHeader", run: direct(() => door.currentHeader()) }
+    ]
+  },
+  {
+    title: "hot: the header of a cached token, awaited",
+    floors: ["a bare closure"],
+    weighed: 2_000,
+    ...(missing === undefined ? {} : { note: missing }),
+    contenders: [
+      { name: "a bare closure", run: awaited(headerOfClosure) },
+      { name: "Fetch's currentHeader", run: awaited(() => door.currentHeader()) },
+      { name: "Fetch's authorizationHeader", run: awaited(() => door.authorizationHeader()) },
+      ...connections.map(({ header, name }) => ({ name, run: awaited(header) }))
     ]
   }
 ]
