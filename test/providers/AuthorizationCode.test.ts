@@ -323,7 +323,7 @@ describe("AuthorizationCode", () => {
     it.effect("is another one than was expected: nothing is stored (S228)", () =>
       Effect.gen(function* () {
         const id = people({}, { email: "eve@example.com" })
-        const pages: Array<Visited> = []
+        const pages: Array<Promise<Visited>> = []
         const provider = AuthorizationCode.make({
           issuer: id.issuer,
           clientId: "me",
@@ -332,13 +332,14 @@ describe("AuthorizationCode", () => {
           ...quiet,
           open: async (url) => {
             id.asks(url)
-            pages.push(await visit(callbackOf(url)))
+            pages.push(visit(callbackOf(url)))
           }
         }).pipe(Provider.persisted("key"))
         const error = yield* Effect.flip(Effect.provide(provider.acquire(first), id.layer))
         assert.deepStrictEqual(error.reason, { _tag: "WrongUser", claim: "email" })
         assert.isFalse(error.isRetryable)
-        assert.include(pages[0]!.text, "another user than the expected one logged in (email differs)")
+        const [page] = yield* Effect.promise(() => Promise.all(pages))
+        assert.include(page!.text, "another user than the expected one logged in (email differs)")
         assert.deepStrictEqual(yield* Effect.flatMap(TokenStore.TokenStore, (store) => store.list), [])
       }).pipe(Effect.provide(TokenStore.layerMemory()))
     )
