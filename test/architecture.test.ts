@@ -253,9 +253,10 @@ describe("what sources may touch", () => {
     }
   )
 
-  it("one file signs and verifies", () => {
+  it("one file signs and verifies, and loads what it needs for that when it needs it", () => {
     const signing = files.filter(({ packages }) => packages.some((name) => name.startsWith("jose")))
     expect(signing.map(({ file }) => file)).toEqual(["internal/jose.ts"])
+    expect(signing[0]!.code).not.toMatch(/^import (?!type\b)[^"]*"jose/m)
   })
 
   it("code of @effect/platform runs in the listed files only; types are free", () => {

@@ -1,6 +1,6 @@
 /**
  * Texts that lie encrypted: a compact JWE under 32 bytes, or under a passphrase by PBKDF2-HMAC-SHA-256, whose salt and number of iterations stand in the
- * header. jose is loaded when it is needed first.
+ * header.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
+import * as Jose from "./jose.ts"
 import * as Json from "./json.ts"
 import * as Lock from "./lock.ts"
 import * as Text from "./text.ts"
@@ -36,9 +37,6 @@ const iterations = 600_000
 const mostIterations = 10_000_000
 
 const shape = /^([A-Za-z0-9_-]+)\.\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{22})$/
-
-/** A function, so that bundles which never encrypt leave it out. */
-const jose = () => Effect.promise(() => import("./jose.ts"))
 
 /** Whether a text is encrypted, by the look of it. */
 export const isSealed = (text: string): boolean => headerOf(text) !== undefined
@@ -87,11 +85,11 @@ export const make = (key: Key): Effect.Effect<Seal, string> =>
 
 const unsealWith = (sealed: string, key: CryptoKey): Effect.Effect<string, SealError> =>
   sealed.split(".").every((part) => part === "" || isCanonical(part))
-    ? Effect.flatMap(jose(), ({ unseal }) => Effect.mapError(unseal(sealed, key), () => wrongKey))
+    ? Effect.mapError(Jose.unseal(sealed, key), () => wrongKey)
     : Effect.fail(wrongKey)
 
 const sealWith = (text: string, key: CryptoKey, header: Readonly<Record<string, unknown>>): Effect.Effect<string> =>
-  Effect.flatMap(jose(), ({ seal }) => Effect.orDie(seal(text, key, header)))
+  Effect.orDie(Jose.seal(text, key, header))
 
 const fromBytes = (key: CryptoKey): Seal => ({
   seal: (text) => sealWith(text, key, {}),

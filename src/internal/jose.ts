@@ -1,22 +1,39 @@
 /**
  * The one file that signs and verifies with jose. What goes wrong is told as what was expected, in fixed words: nothing of a key is ever in it.
  *
+ * jose is loaded when it is needed first, in the pieces that are needed: most programs never sign, and of those that do most never encrypt.
+ *
  * @module
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
-import type { JWK } from "jose"
-import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors"
-import { calculateJwkThumbprint } from "jose/jwk/thumbprint"
-import { createLocalJWKSet } from "jose/jwks/local"
-import { compactVerify } from "jose/jws/compact/verify"
-import { SignJWT } from "jose/jwt/sign"
-import { exportJWK } from "jose/key/export"
-import { generateKeyPair } from "jose/key/generate/keypair"
-import { importJWK, importPKCS8 } from "jose/key/import"
+import type { JWK, createLocalJWKSet } from "jose"
 import * as Json from "./json.ts"
 import { toPkcs8 } from "./pem.ts"
+
+/** What is there from the second time on; a first time that fails is forgotten. */
+const once = <A>(first: () => Promise<A>): (() => Promise<A>) => {
+  let made: Promise<A> | undefined
+  return () => {
+    if (made === undefined) {
+      made = first()
+      made.catch(() => (made = undefined))
+    }
+    return made
+  }
+}
+
+const loadErrors = /* @__PURE__ */ once(() => import("jose/errors"))
+const loadExport = /* @__PURE__ */ once(() => import("jose/key/export"))
+const loadGenerate = /* @__PURE__ */ once(() => import("jose/key/generate/keypair"))
+const loadImport = /* @__PURE__ */ once(() => import("jose/key/import"))
+const loadKeySet = /* @__PURE__ */ once(() => import("jose/jwks/local"))
+const loadSign = /* @__PURE__ */ once(() => import("jose/jwt/sign"))
+const loadThumbprint = /* @__PURE__ */ once(() => import("jose/jwk/thumbprint"))
+const loadVerify = /* @__PURE__ */ once(() => import("jose/jws/compact/verify"))
+const loadEncrypt = /* @__PURE__ */ once(() => import("jose/jwe/compact/encrypt"))
+const loadDecrypt = /* @__PURE__ */ once(() => import("jose/jwe/compact/decrypt"))
 
 /** What a private key may be given as, in the clear: PEM, JWK (an object or its JSON), or a CryptoKey. */
 export type PrivateKey = string | JsonWebKey | CryptoKey
@@ -35,6 +52,7 @@ const ofJwk = async (jwk: object, algorithm: string): Promise<CryptoKey> => {
   if (!("d" in jwk)) throw undefined
   // Deno takes a key for whatever curve the algorithm has.
   if ("crv" in jwk && jwk.crv !== (curves[algorithm] ?? jwk.crv)) throw undefined
+  const { importJWK } = await loadImport()
   const key = await importJWK({ ...jwk, alg: algorithm } as JWK, algorithm)
   if (key instanceof Uint8Array) throw undefined
   return key
@@ -46,7 +64,7 @@ export const signer = (key: PrivateKey, algorithm: string): Effect.Effect<Signer
     let imported: () => Promise<CryptoKey>
     if (typeof key === "string" && !key.trimStart().startsWith("{")) {
       const pem = yield* toPkcs8(key)
-      imported = () => importPKCS8(pem, algorithm)
+      imported = async () => (await loadImport()).importPKCS8(pem, algorithm)
     } else if (typeof key === "string" || !isCryptoKey(key)) {
       const jwk = typeof key === "string" ? Json.parseObject(key) : key
       if (jwk === undefined) return yield* Effect.fail("a private key: PEM, JWK or CryptoKey")
@@ -99,10 +117,12 @@ export const keyPair = (
   Effect.gen(function* () {
     const trying = <A>(attempt: () => Promise<A>): Effect.Effect<A, string> =>
       Effect.tryPromise({ try: attempt, catch: () => fitting(algorithm) })
+    const { exportJWK } = yield* trying(loadExport)
+    const { importJWK, importPKCS8 } = yield* trying(loadImport)
     let made: Signer
     let jwk: JWK
     if (key === undefined || (typeof key === "object" && "privateKey" in key)) {
-      const pair = key ?? (yield* trying(() => generateKeyPair(algorithm)))
+      const pair = key ?? (yield* trying(async () => (await loadGenerate()).generateKeyPair(algorithm)))
       made = yield* signer(pair.privateKey, algorithm)
       jwk = yield* trying(() => exportJWK(pair.publicKey))
     } else {
@@ -114,7 +134,9 @@ export const keyPair = (
     }
     const publicKey = publicKeyOf(jwk)
     const signature = yield* sign(made, {}, {})
+    const { compactVerify } = yield* trying(loadVerify)
     yield* trying(async () => compactVerify(signature, await importJWK(publicKey as JWK, algorithm)))
+    const { calculateJwkThumbprint } = yield* trying(loadThumbprint)
     return { signer: made, publicKey, thumbprint: yield* trying(() => calculateJwkThumbprint(publicKey as JWK)) }
   })
 
@@ -125,17 +147,22 @@ export const sign = (
   claims: Readonly<Record<string, unknown>>
 ): Effect.Effect<string, string> =>
   Effect.tryPromise({
-    try: () =>
-      new SignJWT(claims).setProtectedHeader({ typ: "JWT", ...header, alg: signer.algorithm }).sign(signer.key),
+    try: async () => {
+      const { SignJWT } = await loadSign()
+      return new SignJWT(claims).setProtectedHeader({ typ: "JWT", ...header, alg: signer.algorithm }).sign(signer.key)
+    },
     catch: () => "a key that can sign"
   })
 
 /** The public keys that somebody signs with. */
-export type KeySet = ReturnType<typeof createLocalJWKSet>
+export type KeySet = () => Promise<ReturnType<typeof createLocalJWKSet>>
 
 /** The keys of a JSON Web Key Set; what is no object among them is left out. */
 export const keySet = (keys: ReadonlyArray<unknown>): KeySet =>
-  createLocalJWKSet({ keys: keys.filter(Json.isObject) as unknown as Array<JWK> })
+  once(async () => {
+    const { createLocalJWKSet } = await loadKeySet()
+    return createLocalJWKSet({ keys: keys.filter(Json.isObject) as unknown as Array<JWK> })
+  })
 
 /** Without a key identifier, or with one that several keys have, this many keys are tried. */
 const mostKeys = 5
@@ -155,10 +182,12 @@ export const verify = (
     const bytes = Encoding.decodeBase64Url(signature)
     if (Either.isLeft(bytes) || Encoding.encodeBase64Url(bytes.right) !== signature) return "WrongSignature"
     const options = { algorithms: [algorithm] }
+    const [{ compactVerify }, set] = [await loadVerify(), await keys()]
     try {
-      await compactVerify(jws, keys, options)
+      await compactVerify(jws, set, options)
       return "Verified"
     } catch (error) {
+      const { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } = await loadErrors()
       if (error instanceof JWKSNoMatchingKey) return "UnknownKey"
       if (!(error instanceof JWKSMultipleMatchingKeys)) return "WrongSignature"
       let tried = 0
@@ -175,12 +204,6 @@ export const verify = (
     }
   })
 
-/** What is needed to encrypt is loaded when it is: most programs never do. */
-const jwe = {
-  encrypt: () => import("jose/jwe/compact/encrypt"),
-  decrypt: () => import("jose/jwe/compact/decrypt")
-}
-
 /** A text that only who has the key can read or change: a compact JWE (RFC 7516), AES-256-GCM under the key itself. The header is for everybody to read. */
 export const seal = (
   text: string,
@@ -189,7 +212,7 @@ export const seal = (
 ): Effect.Effect<string, string> =>
   Effect.tryPromise({
     try: async () => {
-      const { CompactEncrypt } = await jwe.encrypt()
+      const { CompactEncrypt } = await loadEncrypt()
       return new CompactEncrypt(new TextEncoder().encode(text))
         .setProtectedHeader({ ...header, alg: "dir", enc: "A256GCM" })
         .encrypt(key)
@@ -201,7 +224,7 @@ export const seal = (
 export const unseal = (sealed: string, key: CryptoKey): Effect.Effect<string, string> =>
   Effect.tryPromise({
     try: async () => {
-      const { compactDecrypt } = await jwe.decrypt()
+      const { compactDecrypt } = await loadDecrypt()
       const { plaintext } = await compactDecrypt(sealed, key, {
         keyManagementAlgorithms: ["dir"],
         contentEncryptionAlgorithms: ["A256GCM"]

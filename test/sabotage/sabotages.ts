@@ -542,7 +542,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S273",
     title: "believes any signature",
     file: "src/internal/jose.ts",
-    from: "await compactVerify(jws, keys, options)",
+    from: "await compactVerify(jws, set, options)",
     to: "await Promise.resolve(options)"
   },
   {

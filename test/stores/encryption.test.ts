@@ -11,7 +11,7 @@ import * as Encryption from "../../src/internal/encryption.ts"
 import * as TextStore from "../../src/internal/textStore.ts"
 import * as TokenStore from "../../src/TokenStore.ts"
 import { contents, temporary } from "../support/directories.ts"
-import { root, sources } from "../tools/modules.ts"
+import { root } from "../tools/modules.ts"
 import { numbered, numberOf } from "./contract.ts"
 
 const keyOf = (n: number) => Redacted.make(new Uint8Array(32).fill(n))
@@ -256,17 +256,19 @@ describe("a key", () => {
 
   it("costs nothing who has none: what encrypts is loaded when it is needed", () => {
     const loaded = new Set<string>()
+    const packages = new Set<string>()
     const visit = (file: string): void => {
       if (loaded.has(file)) return
       loaded.add(file)
       const text = fs.readFileSync(path.join(root, "src", file), "utf8")
-      for (const [, target] of text.matchAll(/^(?:import|export)\b(?! type)[^"';]*?\bfrom\s*"(\.[^"]+)"/gm)) {
-        visit(path.posix.join(path.posix.dirname(file), target!))
+      for (const [, target] of text.matchAll(/^(?:import|export)\b(?! type)[^"';]*?\bfrom\s*"([^"]+)"/gm)) {
+        if (target!.startsWith(".")) visit(path.posix.join(path.posix.dirname(file), target!))
+        else packages.add(/^(@[^/]+\/)?[^/]+/.exec(target!)![0])
       }
     }
     visit("TokenStore.ts")
     assert.isTrue(loaded.has("internal/encryption.ts"))
-    assert.isFalse(loaded.has("internal/jose.ts"))
-    assert.include(sources(), "internal/jose.ts")
+    assert.isTrue(packages.has("effect"))
+    assert.isFalse(packages.has("jose"))
   })
 })
