@@ -94,9 +94,10 @@ export interface AuthenticatedHttpClient extends HttpClient.HttpClient.With<
  * @category tags
  * @since 0.1.0
  */
-export const AuthenticatedHttpClient: Context.Tag<Id<"default">, AuthenticatedHttpClient> = Context.GenericTag(
-  "effect-credentials/AuthenticatedHttpClient"
-)
+export const AuthenticatedHttpClient: Context.Tag<
+  Id<"default">,
+  AuthenticatedHttpClient
+> = /* @__PURE__ */ Context.GenericTag("effect-credentials/AuthenticatedHttpClient")
 
 /**
  * The tag of an authenticated client with a name of its own, for programs that talk to several APIs.
@@ -168,13 +169,13 @@ export interface LayerOptions<
   readonly tag?: Context.Tag<Id<Name>, AuthenticatedHttpClient> | undefined
 }
 
-const replays = Metric.counter("effect_credentials_unauthorized_replays", {
+const replays = /* @__PURE__ */ Metric.counter("effect_credentials_unauthorized_replays", {
   description: "Requests sent once more with a renewed token after a 401",
   incremental: true
 })
 
 /** Instead of the client's own credentials, for the requests of one effect: none, or others. */
-const currentInstead = globalValue("effect-credentials/AuthenticatedHttpClient/currentInstead", () =>
+const currentInstead = /* @__PURE__ */ globalValue("effect-credentials/AuthenticatedHttpClient/currentInstead", () =>
   FiberRef.unsafeMake<Credentials.Credentials | "none" | undefined>(undefined)
 )
 
@@ -224,8 +225,10 @@ export const anonymous = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effec
 export const withCredentials: {
   (credentials: Credentials.Credentials): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   <A, E, R>(effect: Effect.Effect<A, E, R>, credentials: Credentials.Credentials): Effect.Effect<A, E, R>
-} = dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, credentials: Credentials.Credentials): Effect.Effect<A, E, R> =>
-  Effect.locally(effect, currentInstead, credentials)
+} = /* @__PURE__ */ dual(
+  2,
+  <A, E, R>(effect: Effect.Effect<A, E, R>, credentials: Credentials.Credentials): Effect.Effect<A, E, R> =>
+    Effect.locally(effect, currentInstead, credentials)
 )
 
 /** What of a request cannot be changed while it is repeated, redirected or sent once more. */

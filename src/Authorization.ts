@@ -102,7 +102,7 @@ export interface Signed {
 
 type HeaderRecord = Readonly<Record<string, string>>
 
-const nothing: HeaderRecord = Object.freeze({})
+const nothing: HeaderRecord = /* @__PURE__ */ Object.freeze({})
 
 const make = (
   names: ReadonlyArray<string>,
@@ -160,7 +160,7 @@ const inHeader = (name: string, value: (accessToken: string) => string): Authori
  * @category constructors
  * @since 0.1.0
  */
-export const bearer: Authorization = inHeader("authorization", (accessToken) => `Bearer ${accessToken}`)
+export const bearer: Authorization = /* @__PURE__ */ inHeader("authorization", (accessToken) => `Bearer ${accessToken}`)
 
 /**
  * `Authorization: <scheme> <token>`, for APIs that want another word than `Bearer`.
@@ -221,7 +221,7 @@ export const header = (name: string): Authorization => inHeader(name, (accessTok
  * @category constructors
  * @since 0.1.0
  */
-export const raw: Authorization = header("authorization")
+export const raw: Authorization = /* @__PURE__ */ header("authorization")
 
 /**
  * Adds fixed headers that travel with the token and are protected like it: a developer token, a project, a second key.
@@ -247,41 +247,44 @@ export const raw: Authorization = header("authorization")
 export const withHeaders: {
   (headers: Readonly<Record<string, string | Redacted.Redacted>>): (self: Authorization) => Authorization
   (self: Authorization, headers: Readonly<Record<string, string | Redacted.Redacted>>): Authorization
-} = dual(2, (self: Authorization, headers: Readonly<Record<string, string | Redacted.Redacted>>): Authorization => {
-  const fixed = Object.entries(headers).map(
-    ([name, value]) => [name.toLowerCase(), typeof value === "string" ? value : Redacted.value(value)] as const
-  )
-  const problem = Option.firstSomeOf([
-    self.problem,
-    ...fixed.map(([name, value]) =>
-      Option.firstSomeOf([
-        nameProblem(name),
-        taken(self, name),
-        isValue(value)
-          ? Option.none()
-          : Option.some(
-              `made with a header ${name} of Latin-1 characters, not empty, without line breaks and surrounding blanks`
-            )
-      ])
+} = /* @__PURE__ */ dual(
+  2,
+  (self: Authorization, headers: Readonly<Record<string, string | Redacted.Redacted>>): Authorization => {
+    const fixed = Object.entries(headers).map(
+      ([name, value]) => [name.toLowerCase(), typeof value === "string" ? value : Redacted.value(value)] as const
     )
-  ])
-  const built = new WeakMap<HeaderRecord, HeaderRecord>()
-  return make(
-    [...self.names, ...fixed.map(([name]) => name)],
-    problem,
-    (token, origin) => {
-      const own = self.headers(token, origin)
-      if (own === nothing) return nothing
-      let all = built.get(own)
-      if (all === undefined) {
-        all = Object.freeze({ ...own, ...Object.fromEntries(fixed) })
-        built.set(own, all)
-      }
-      return all
-    },
-    self.proof
-  )
-})
+    const problem = Option.firstSomeOf([
+      self.problem,
+      ...fixed.map(([name, value]) =>
+        Option.firstSomeOf([
+          nameProblem(name),
+          taken(self, name),
+          isValue(value)
+            ? Option.none()
+            : Option.some(
+                `made with a header ${name} of Latin-1 characters, not empty, without line breaks and surrounding blanks`
+              )
+        ])
+      )
+    ])
+    const built = new WeakMap<HeaderRecord, HeaderRecord>()
+    return make(
+      [...self.names, ...fixed.map(([name]) => name)],
+      problem,
+      (token, origin) => {
+        const own = self.headers(token, origin)
+        if (own === nothing) return nothing
+        let all = built.get(own)
+        if (all === undefined) {
+          all = Object.freeze({ ...own, ...Object.fromEntries(fixed) })
+          built.set(own, all)
+        }
+        return all
+      },
+      self.proof
+    )
+  }
+)
 
 /**
  * Adds a header with the refresh token, for servers that want to see it on every request. A token without one goes alone.
@@ -308,7 +311,7 @@ export const withHeaders: {
 export const withRefreshToken: {
   (header: string): (self: Authorization) => Authorization
   (self: Authorization, header: string): Authorization
-} = dual(2, (self: Authorization, header: string): Authorization => {
+} = /* @__PURE__ */ dual(2, (self: Authorization, header: string): Authorization => {
   const name = header.toLowerCase()
   const built = new WeakMap<Token, { readonly own: HeaderRecord; readonly all: HeaderRecord }>()
   return make(
@@ -361,7 +364,7 @@ const taken = (self: Authorization, name: string): Option.Option<string> =>
 export const withProof: {
   (proof: Proof): (self: Authorization) => Authorization
   (self: Authorization, proof: Proof): Authorization
-} = dual(2, (self: Authorization, proof: Proof): Authorization => {
+} = /* @__PURE__ */ dual(2, (self: Authorization, proof: Proof): Authorization => {
   const taken = proof.names.find((name) => self.names.includes(name))
   const problem = taken === undefined ? self.problem : Option.some(`made without a header ${taken} beside its proof`)
   return make([...self.names, ...proof.names], problem, self.headers, proof)

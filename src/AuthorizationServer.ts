@@ -91,7 +91,7 @@ const refuse = (reason: RefreshError["reason"]): RefreshError =>
 const invalid = (description: string): RefreshError => refuse({ _tag: "InvalidResponse", description })
 
 /** Metadata is read again after this long. */
-const cacheFor = Duration.toMillis("24 hours")
+const cacheFor = /* @__PURE__ */ Duration.toMillis("24 hours")
 
 /**
  * A server that publishes its metadata (OpenID Connect Discovery, RFC 8414).

@@ -396,7 +396,7 @@ export const format = (explanation: ReadonlyArray<Explanation>): string => {
 export const within: {
   (limit: Duration.DurationInput): <R>(self: Provider.Provider<R>) => Provider.Provider<R>
   <R>(self: Provider.Provider<R>, limit: Duration.DurationInput): Provider.Provider<R>
-} = dual(2, <R>(self: Provider.Provider<R>, limit: Duration.DurationInput): Provider.Provider<R> => {
+} = /* @__PURE__ */ dual(2, <R>(self: Provider.Provider<R>, limit: Duration.DurationInput): Provider.Provider<R> => {
   const after = Option.getOrElse(Duration.decodeUnknown(limit), () => Duration.zero)
   return Provider.make({
     ...self,

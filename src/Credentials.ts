@@ -140,7 +140,9 @@ export interface Credentials {
  * @category tags
  * @since 0.1.0
  */
-export const Credentials: Context.Tag<Id<"default">, Credentials> = Context.GenericTag("effect-credentials/Credentials")
+export const Credentials: Context.Tag<Id<"default">, Credentials> = /* @__PURE__ */ Context.GenericTag(
+  "effect-credentials/Credentials"
+)
 
 /**
  * The tag of credentials with a name of their own, for programs that talk to several APIs.
@@ -188,15 +190,15 @@ export interface LayerOptions<Name extends string = "default"> extends Options {
   readonly tag?: Context.Tag<Id<Name>, Credentials> | undefined
 }
 
-const issued = Metric.counter("effect_credentials_tokens_issued", {
+const issued = /* @__PURE__ */ Metric.counter("effect_credentials_tokens_issued", {
   description: "Tokens obtained, first ones and renewals",
   incremental: true
 })
-const failed = Metric.counter("effect_credentials_renewals_failed", {
+const failed = /* @__PURE__ */ Metric.counter("effect_credentials_renewals_failed", {
   description: "Flights that brought no token",
   incremental: true
 })
-const waited = Metric.histogram(
+const waited = /* @__PURE__ */ Metric.histogram(
   "effect_credentials_wait_seconds",
   MetricBoundaries.fromIterable([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]),
   "How long a flight took, which is how long its first caller waited"
@@ -240,9 +242,9 @@ interface Want {
 const anything: Want = { validFor: 0, not: undefined }
 
 /** What may be lost gets this long when a layer closes, in real time whatever the program's clock is. */
-const closingTime = Duration.seconds(5)
+const closingTime = /* @__PURE__ */ Duration.seconds(5)
 
-const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+const liveClock = /* @__PURE__ */ Context.get(DefaultServices.liveServices, Clock.Clock)
 
 /** A provider, running: what is known, and all that is done about it. Methods, as a process may hold it for 100,000 tenants. */
 class Engine<R> {

@@ -37,11 +37,11 @@ const MissingBase: TaggedErrorClass<
     readonly missing: ReadonlyArray<string>
     readonly sources?: ReadonlyArray<string> | undefined
   }
-> = TaggedError("MissingCredentials", {
+> = /* @__PURE__ */ TaggedError("MissingCredentials", () => ({
   provider: Schema.String,
   missing: Schema.Array(Schema.String),
   sources: Schema.optional(Schema.Array(Schema.String))
-})
+}))
 
 /**
  * None of a provider's settings are present. A chain of providers goes on to the next one. `sources` names where they were looked for,
@@ -77,7 +77,7 @@ const PartialBase: TaggedErrorClass<
     readonly source?: string | undefined
     readonly elsewhere?: ReadonlyArray<{ readonly source: string; readonly present: ReadonlyArray<string> }> | undefined
   }
-> = TaggedError("PartialCredentials", {
+> = /* @__PURE__ */ TaggedError("PartialCredentials", () => ({
   provider: Schema.String,
   present: Schema.Array(Schema.String),
   missing: Schema.Array(Schema.String),
@@ -85,7 +85,7 @@ const PartialBase: TaggedErrorClass<
   elsewhere: Schema.optional(
     Schema.Array(Schema.Struct({ source: Schema.String, present: Schema.Array(Schema.String) }))
   )
-})
+}))
 
 /**
  * Some, but not all, of a provider's settings are present. A chain of providers stops here: somebody meant this one. Where there are several
@@ -122,7 +122,11 @@ const OptionBase: TaggedErrorClass<
     readonly option: string
     readonly expected: string
   }
-> = TaggedError("InvalidOption", { provider: Schema.String, option: Schema.String, expected: Schema.String })
+> = /* @__PURE__ */ TaggedError("InvalidOption", () => ({
+  provider: Schema.String,
+  option: Schema.String,
+  expected: Schema.String
+}))
 
 /**
  * An option that cannot work, found while the layer is built and before anything is sent. Names the option and what was
@@ -212,37 +216,38 @@ export type RefreshErrorReasonEncoded = { readonly _tag: RefreshErrorReason["_ta
 
 const describedBy = <const Tag extends string>(tag: Tag) => Schema.TaggedStruct(tag, { description: Schema.String })
 
-const Reason = Schema.Union(
-  describedBy("Transport"),
-  Schema.TaggedStruct("Unavailable", {
-    status: Schema.Number,
-    retryAfter: Schema.optional(Schema.DurationFromMillis)
-  }),
-  Schema.TaggedStruct("Timeout", { after: Schema.DurationFromMillis }),
-  Schema.TaggedStruct("TooSoon", { retryAfter: Schema.DurationFromMillis }),
-  describedBy("Store"),
-  Schema.TaggedStruct("Rejected", {
-    code: Schema.String,
-    description: Schema.optional(Schema.String),
-    subtype: Schema.optional(Schema.String),
-    status: Schema.Number
-  }),
-  Schema.TaggedStruct("InvalidResponse", { description: Schema.String, status: Schema.optional(Schema.Number) }),
-  Schema.TaggedStruct("Interaction", {
-    kind: Schema.Literal("Denied", "TimedOut", "Cancelled", "Forbidden"),
-    description: Schema.optional(Schema.String)
-  }),
-  Schema.TaggedStruct("WrongUser", { claim: Schema.String }),
-  Schema.TaggedStruct("ReauthenticationRequired", {
-    subtype: Schema.String,
-    description: Schema.optional(Schema.String),
-    acrValues: Schema.optional(Schema.Array(Schema.String)),
-    maxAge: Schema.optional(Schema.DurationFromMillis)
-  }),
-  describedBy("Assertion"),
-  Schema.TaggedStruct("Source", { description: Schema.String, isRetryable: Schema.optional(Schema.Boolean) }),
-  describedBy("Ambiguous")
-)
+const Reason = /* @__PURE__ */ (() =>
+  Schema.Union(
+    describedBy("Transport"),
+    Schema.TaggedStruct("Unavailable", {
+      status: Schema.Number,
+      retryAfter: Schema.optional(Schema.DurationFromMillis)
+    }),
+    Schema.TaggedStruct("Timeout", { after: Schema.DurationFromMillis }),
+    Schema.TaggedStruct("TooSoon", { retryAfter: Schema.DurationFromMillis }),
+    describedBy("Store"),
+    Schema.TaggedStruct("Rejected", {
+      code: Schema.String,
+      description: Schema.optional(Schema.String),
+      subtype: Schema.optional(Schema.String),
+      status: Schema.Number
+    }),
+    Schema.TaggedStruct("InvalidResponse", { description: Schema.String, status: Schema.optional(Schema.Number) }),
+    Schema.TaggedStruct("Interaction", {
+      kind: Schema.Literal("Denied", "TimedOut", "Cancelled", "Forbidden"),
+      description: Schema.optional(Schema.String)
+    }),
+    Schema.TaggedStruct("WrongUser", { claim: Schema.String }),
+    Schema.TaggedStruct("ReauthenticationRequired", {
+      subtype: Schema.String,
+      description: Schema.optional(Schema.String),
+      acrValues: Schema.optional(Schema.Array(Schema.String)),
+      maxAge: Schema.optional(Schema.DurationFromMillis)
+    }),
+    describedBy("Assertion"),
+    Schema.TaggedStruct("Source", { description: Schema.String, isRetryable: Schema.optional(Schema.Boolean) }),
+    describedBy("Ambiguous")
+  ))()
 
 const seconds = (duration: Duration.Duration) => `${Math.ceil(Duration.toSeconds(duration))} s`
 const because = (description: string | undefined) => (description === undefined ? "" : ` (${description})`)
@@ -323,10 +328,10 @@ const RefreshBase: TaggedErrorClass<
     readonly reason: RefreshErrorReason
   },
   { readonly provider: string; readonly reason: RefreshErrorReasonEncoded }
-> = TaggedError("RefreshError", {
+> = /* @__PURE__ */ TaggedError("RefreshError", () => ({
   provider: Schema.String,
   reason: Reason
-})
+}))
 
 /**
  * A token could not be obtained or renewed. Match on `reason._tag`; `isRetryable` sorts coarsely.
@@ -376,10 +381,10 @@ const RevocationBase: TaggedErrorClass<
     readonly reason: RefreshErrorReason
   },
   { readonly provider: string; readonly reason: RefreshErrorReasonEncoded }
-> = TaggedError("RevocationError", {
+> = /* @__PURE__ */ TaggedError("RevocationError", () => ({
   provider: Schema.String,
   reason: Reason
-})
+}))
 
 /**
  * The authorization server was not told that a token is no longer needed (RFC 7009). The local copy is gone all the same.
@@ -412,12 +417,12 @@ const StoreBase: TaggedErrorClass<
     readonly reason: "Corrupt" | "Permissions" | "LockTimeout" | "Conflict" | "Unavailable" | "NewerVersion"
     readonly description: string
   }
-> = TaggedError("TokenStoreError", {
+> = /* @__PURE__ */ TaggedError("TokenStoreError", () => ({
   operation: Schema.Literal("open", "get", "remove", "list", "transaction", "changes"),
   key: Schema.String,
   reason: Schema.Literal("Corrupt", "Permissions", "LockTimeout", "Conflict", "Unavailable", "NewerVersion"),
   description: Schema.String
-})
+}))
 
 /**
  * A token store could not do what it was asked. Nothing that was stored is lost by it.
@@ -468,7 +473,7 @@ const ProfilesBase: TaggedErrorClass<
       "NotFound" | "Invalid" | "Corrupt" | "Permissions" | "LockTimeout" | "Conflict" | "Unavailable" | "NewerVersion"
     readonly description: string
   }
-> = TaggedError("ProfilesError", {
+> = /* @__PURE__ */ TaggedError("ProfilesError", () => ({
   operation: Schema.Literal("list", "get", "write", "remove", "current"),
   profile: Schema.String,
   reason: Schema.Literal(
@@ -482,7 +487,7 @@ const ProfilesBase: TaggedErrorClass<
     "NewerVersion"
   ),
   description: Schema.String
-})
+}))
 
 /**
  * Profiles could not be read or written. `NotFound` and `Invalid` are about what was asked for, the others as for a token store. `profile` is empty
@@ -513,9 +518,12 @@ export class ProfilesError extends ProfilesBase {
   }
 }
 
-const JwtBase: TaggedErrorClass<JwtError, "JwtError", { readonly description: string }> = TaggedError("JwtError", {
-  description: Schema.String
-})
+const JwtBase: TaggedErrorClass<JwtError, "JwtError", { readonly description: string }> = /* @__PURE__ */ TaggedError(
+  "JwtError",
+  () => ({
+    description: Schema.String
+  })
+)
 
 /**
  * Something that was read as a JWT is none. Says which part is wrong, never what it holds.
@@ -546,7 +554,7 @@ const IdTokenBase: TaggedErrorClass<
     readonly part: string
     readonly description: string
   }
-> = TaggedError("IdTokenError", { part: Schema.String, description: Schema.String })
+> = /* @__PURE__ */ TaggedError("IdTokenError", () => ({ part: Schema.String, description: Schema.String }))
 
 /**
  * An ID token is not accepted. `part` says where it fails: a claim (`aud`, `exp`, `nonce`, …), a header parameter (`alg`, `typ`, …), the
@@ -571,9 +579,12 @@ export class IdTokenError extends IdTokenBase {
   }
 }
 
-const UserBase: TaggedErrorClass<WrongUser, "WrongUser", { readonly claim: string }> = TaggedError("WrongUser", {
-  claim: Schema.String
-})
+const UserBase: TaggedErrorClass<WrongUser, "WrongUser", { readonly claim: string }> = /* @__PURE__ */ TaggedError(
+  "WrongUser",
+  () => ({
+    claim: Schema.String
+  })
+)
 
 /**
  * Somebody logged in, but not the one who was expected. `claim` says what differs, nothing says who it is.
@@ -604,7 +615,7 @@ const RedirectBase: TaggedErrorClass<
     readonly from: string
     readonly to: string
   }
-> = TaggedError("CrossOriginRedirect", { from: Schema.String, to: Schema.String })
+> = /* @__PURE__ */ TaggedError("CrossOriginRedirect", () => ({ from: Schema.String, to: Schema.String }))
 
 /**
  * A response came from an origin that the credentials were not meant for: an HttpClient below the authenticated one

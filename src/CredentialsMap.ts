@@ -132,8 +132,8 @@ const invalid = (option: string, expected: string) =>
   new InvalidOption({ provider: "CredentialsMap", option, expected })
 
 /** Between two looks at what a renewal has left behind. A token that came otherwise may fall due before its time is up. */
-const shortest = Duration.millis(10)
-const longest = Duration.millis(10 * Timing.nap)
+const shortest = /* @__PURE__ */ Duration.millis(10)
+const longest = /* @__PURE__ */ Duration.millis(10 * Timing.nap)
 
 const checked = <K extends Key, R>(options: Options<K, R>): Effect.Effect<number, InvalidOption> => {
   for (const option of ["capacity", "concurrency"] as const) {

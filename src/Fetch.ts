@@ -104,10 +104,10 @@ interface Call {
   failure: unknown
 }
 
-const Call: Context.Tag<Call, Call> = Context.GenericTag("effect-credentials/Fetch/Call")
+const Call: Context.Tag<Call, Call> = /* @__PURE__ */ Context.GenericTag("effect-credentials/Fetch/Call")
 
 type Client = HttpClient.HttpClient.With<HttpClientError.HttpClientError | RefreshError | CrossOriginRedirect>
-const Client: Context.Tag<Client, Client> = Context.GenericTag("effect-credentials/Fetch/Client")
+const Client: Context.Tag<Client, Client> = /* @__PURE__ */ Context.GenericTag("effect-credentials/Fetch/Client")
 
 /** Of a Request, what is neither its address nor changed on the way. */
 const kept = ["cache", "credentials", "integrity", "keepalive", "mode", "referrer", "referrerPolicy"] as const

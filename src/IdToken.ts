@@ -187,7 +187,7 @@ const fail = (reason: RefreshError["reason"]): RefreshError => new RefreshError(
 const invalid = (description: string): RefreshError => fail({ _tag: "InvalidResponse", description })
 
 /** How long the issuer may take to answer. */
-const timeLimit = Duration.seconds(10)
+const timeLimit = /* @__PURE__ */ Duration.seconds(10)
 
 /** The keys as the issuer publishes them. */
 const published = (
@@ -361,7 +361,7 @@ export const verifying: {
     verifier: Verifier,
     options: VerifyingOptions
   ): Effect.Effect<Token.Token, RefreshError, R | HttpClient.HttpClient>
-} = dual(
+} = /* @__PURE__ */ dual(
   3,
   <R>(
     acquire: Effect.Effect<Token.Token, RefreshError, R>,

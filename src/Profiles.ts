@@ -77,7 +77,8 @@ export interface Profiles {
  * @category tags
  * @since 0.1.0
  */
-export const Profiles: Context.Tag<Profiles, Profiles> = Context.GenericTag("effect-credentials/Profiles")
+export const Profiles: Context.Tag<Profiles, Profiles> =
+  /* @__PURE__ */ Context.GenericTag("effect-credentials/Profiles")
 
 /**
  * Which profile is meant.

@@ -49,16 +49,17 @@ import {
   type TokenStoreError
 } from "./CredentialsError.ts"
 import * as IdToken from "./IdToken.ts"
+import { merged } from "./internal/merged.ts"
 import { own } from "./internal/own.ts"
 import * as Provenance from "./internal/provenance.ts"
 import * as Settings from "./internal/settings.ts"
 import * as Spending from "./internal/spending.ts"
+import * as Tags from "./internal/tags.ts"
 import * as Grant from "./protocol/Grant.ts"
 import * as Sources from "./Sources.ts"
 import * as Token from "./Token.ts"
 import * as TokenEndpoint from "./TokenEndpoint.ts"
-import { TokenStore } from "./TokenStore.ts"
-import { merged } from "./internal/merged.ts"
+import type { TokenStore } from "./TokenStore.ts"
 
 /**
  * What is needed of a provider now.
@@ -177,7 +178,7 @@ export const make = <R = never>(
 })
 
 // One for all: there may be as many providers as there are tenants.
-const timeLimit = Duration.seconds(30)
+const timeLimit = /* @__PURE__ */ Duration.seconds(30)
 const nobodyToTell = () => Effect.void
 function pipe(this: unknown) {
   return pipeArguments(this, arguments)
@@ -212,7 +213,7 @@ export const refreshable: {
     self: Provider<R>,
     refresh: (refreshToken: Redacted.Redacted, need: Need) => Effect.Effect<Token.Token, RefreshError, R2>
   ): Provider<R | R2>
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   <R, R2>(
     self: Provider<R>,
@@ -261,11 +262,13 @@ const withoutRefreshToken = (token: Token.Token): Token.Token => Token.make({ ..
 export const retry: {
   <R2>(schedule: Schedule.Schedule<unknown, RefreshError, R2>): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(self: Provider<R>, schedule: Schedule.Schedule<unknown, RefreshError, R2>): Provider<R | R2>
-} = dual(2, <R, R2>(self: Provider<R>, schedule: Schedule.Schedule<unknown, RefreshError, R2>): Provider<R | R2> =>
-  make<R | R2>({
-    ...self,
-    acquire: (need) => Effect.retry(self.acquire(need), { while: (error) => error.isRetryable, schedule })
-  })
+} = /* @__PURE__ */ dual(
+  2,
+  <R, R2>(self: Provider<R>, schedule: Schedule.Schedule<unknown, RefreshError, R2>): Provider<R | R2> =>
+    make<R | R2>({
+      ...self,
+      acquire: (need) => Effect.retry(self.acquire(need), { while: (error) => error.isRetryable, schedule })
+    })
 )
 
 /**
@@ -352,7 +355,7 @@ export interface PersistedOptions {
 export const persisted: {
   (options?: string | PersistedOptions): <R>(self: Provider<R>) => Provider<R | TokenStore>
   <R>(self: Provider<R>, options?: string | PersistedOptions): Provider<R | TokenStore>
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => typeof args[0] === "object" && "acquire" in args[0],
   <R>(self: Provider<R>, options?: string | PersistedOptions): Provider<R | TokenStore> => {
     const {
@@ -530,7 +533,7 @@ export const persisted: {
       // Waiting for the lock takes time too.
       timeLimit: Duration.sum(self.timeLimit, "30 seconds"),
       acquire: (need) =>
-        Effect.flatMap(TokenStore, (store) =>
+        Effect.flatMap(Store, (store) =>
           // Nothing is sent while the lock is waited for.
           Effect.zipRight(Spending.exact(true), renew(store, need)).pipe(
             Effect.catchIf(
@@ -542,7 +545,7 @@ export const persisted: {
           )
         ),
       revoke: (held) =>
-        Effect.flatMap(TokenStore, (store) => {
+        Effect.flatMap(Store, (store) => {
           let told: Exit.Exit<void, RevocationError | TokenStoreError> | undefined
           const tell = (tokens: ReadonlyArray<Token.Token>) =>
             Effect.map(Effect.exit(self.revoke(tokens)), (exit) => (told = exit))
@@ -559,11 +562,11 @@ export const persisted: {
             )
         }),
       forget: Effect.zipRight(
-        Effect.flatMap(TokenStore, (store) => store.remove(name)),
+        Effect.flatMap(Store, (store) => store.remove(name)),
         self.forget
       ),
       updates: merged<Token.Token, R | TokenStore>(
-        Stream.filterEffect(Stream.unwrap(Effect.map(TokenStore, (store) => store.changes(name))), (token) =>
+        Stream.filterEffect(Stream.unwrap(Effect.map(Store, (store) => store.changes(name))), (token) =>
           Token.isSendable(token) ? isOurs(token) : Effect.succeed(false)
         ),
         self.updates
@@ -571,6 +574,9 @@ export const persisted: {
     })
   }
 )
+
+/** Not from the store's own module: that brings files, locks and encryption along. */
+const Store: Context.Tag<TokenStore, TokenStore> = Tags.tokenStore
 
 const isStoreError = (error: RefreshError | TokenStoreError): error is TokenStoreError =>
   error._tag === "TokenStoreError"
@@ -638,7 +644,7 @@ const lastsFor = (token: Token.Token, now: DateTime.Utc, validFor: Duration.Dura
 export const verified: {
   (verifier: IdToken.Verifier): <R>(self: Provider<R>) => Provider<R | HttpClient>
   <R>(self: Provider<R>, verifier: IdToken.Verifier): Provider<R | HttpClient>
-} = dual(2, <R>(self: Provider<R>, verifier: IdToken.Verifier): Provider<R | HttpClient> =>
+} = /* @__PURE__ */ dual(2, <R>(self: Provider<R>, verifier: IdToken.Verifier): Provider<R | HttpClient> =>
   make<R | HttpClient>({
     ...self,
     acquire: (need) =>
@@ -672,7 +678,7 @@ export const verified: {
 export const provide: {
   <R2>(context: Context.Context<R2>): <R>(self: Provider<R>) => Provider<Exclude<R, R2>>
   <R, R2>(self: Provider<R>, context: Context.Context<R2>): Provider<Exclude<R, R2>>
-} = dual(2, <R, R2>(self: Provider<R>, context: Context.Context<R2>): Provider<Exclude<R, R2>> =>
+} = /* @__PURE__ */ dual(2, <R, R2>(self: Provider<R>, context: Context.Context<R2>): Provider<Exclude<R, R2>> =>
   make<Exclude<R, R2>>({
     ...self,
     acquire: (need) => Effect.provide(self.acquire(need), context),
@@ -709,7 +715,7 @@ export const provide: {
 export const startingWith: {
   <R2>(token: Effect.Effect<Option.Option<Token.Token>, RefreshError, R2>): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(self: Provider<R>, token: Effect.Effect<Option.Option<Token.Token>, RefreshError, R2>): Provider<R | R2>
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   <R, R2>(self: Provider<R>, token: Effect.Effect<Option.Option<Token.Token>, RefreshError, R2>): Provider<R | R2> =>
     make<R | R2>({
@@ -754,7 +760,7 @@ export const startingWith: {
 export const orElse: {
   <R2>(that: Provider<R2>): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2>
-} = dual(2, <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2> => {
+} = /* @__PURE__ */ dual(2, <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2> => {
   const id = Option.getOrElse(that.key, () => that.name)
   const isThats = (token: Token.Token) => Provenance.isOf(token, id)
   const asThat = (need: Need): Effect.Effect<Token.Token, RefreshError, R | R2> =>

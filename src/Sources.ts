@@ -115,7 +115,7 @@ export const configProvider = (settings: Settings): ConfigProvider.ConfigProvide
   return ConfigProvider.fromMap(texts, { pathDelim: "_", seqDelim: "," })
 }
 
-const ordered: FiberRef.FiberRef<readonly [Source, ...ReadonlyArray<Source>]> = globalValue(
+const ordered: FiberRef.FiberRef<readonly [Source, ...ReadonlyArray<Source>]> = /* @__PURE__ */ globalValue(
   "effect-credentials/Sources",
   () => FiberRef.unsafeMake<readonly [Source, ...ReadonlyArray<Source>]>([environment])
 )
@@ -136,7 +136,7 @@ const ordered: FiberRef.FiberRef<readonly [Source, ...ReadonlyArray<Source>]> = 
  * @category accessors
  * @since 0.1.0
  */
-export const current: Effect.Effect<readonly [Source, ...ReadonlyArray<Source>]> = FiberRef.get(ordered)
+export const current: Effect.Effect<readonly [Source, ...ReadonlyArray<Source>]> = /* @__PURE__ */ FiberRef.get(ordered)
 
 /**
  * Makes every `fromConfig` and `layerConfig` below ask these sources, in this order.

@@ -78,8 +78,10 @@ export interface TokenEncoded {
   readonly extra?: { readonly [member: string]: unknown }
 }
 
-const Secret = Schema.Redacted(Schema.String)
-const noExtra: Redacted.Redacted<Readonly<Record<string, unknown>>> = Redacted.make(Object.freeze(Object.create(null)))
+const Secret = /* @__PURE__ */ Schema.Redacted(Schema.String)
+const noExtra: Redacted.Redacted<Readonly<Record<string, unknown>>> = /* @__PURE__ */ Redacted.make(
+  /* @__PURE__ */ Object.freeze(Object.create(null))
+)
 
 /**
  * The schema of a token at rest, for stores.
@@ -101,22 +103,23 @@ const noExtra: Redacted.Redacted<Readonly<Record<string, unknown>>> = Redacted.m
  * @category schemas
  * @since 0.1.0
  */
-export const Token: Schema.Schema<Token, TokenEncoded> = Schema.Struct({
-  accessToken: Secret,
-  tokenType: Schema.String,
-  issuedAt: Schema.DateTimeUtcFromNumber,
-  expiresAt: Schema.optionalWith(Schema.DateTimeUtcFromNumber, { as: "Option", exact: true }),
-  refreshToken: Schema.optionalWith(Secret, { as: "Option", exact: true }),
-  idToken: Schema.optionalWith(Secret, { as: "Option", exact: true }),
-  scope: Schema.Array(Schema.String),
-  extra: Schema.optionalToRequired(Schema.Object, Schema.RedactedFromSelf(Schema.Object), {
-    decode: Option.match({
-      onNone: () => noExtra,
-      onSome: (members) => Redacted.make(Object.assign(Object.create(null), members))
-    }),
-    encode: (members) => (members === noExtra ? Option.none() : Option.some({ ...Redacted.value(members) }))
-  })
-}).annotations({ identifier: "Token" }) as any
+export const Token: Schema.Schema<Token, TokenEncoded> = /* @__PURE__ */ (() =>
+  Schema.Struct({
+    accessToken: Secret,
+    tokenType: Schema.String,
+    issuedAt: Schema.DateTimeUtcFromNumber,
+    expiresAt: Schema.optionalWith(Schema.DateTimeUtcFromNumber, { as: "Option", exact: true }),
+    refreshToken: Schema.optionalWith(Secret, { as: "Option", exact: true }),
+    idToken: Schema.optionalWith(Secret, { as: "Option", exact: true }),
+    scope: Schema.Array(Schema.String),
+    extra: Schema.optionalToRequired(Schema.Object, Schema.RedactedFromSelf(Schema.Object), {
+      decode: Option.match({
+        onNone: () => noExtra,
+        onSome: (members) => Redacted.make(Object.assign(Object.create(null), members))
+      }),
+      encode: (members) => (members === noExtra ? Option.none() : Option.some({ ...Redacted.value(members) }))
+    })
+  }).annotations({ identifier: "Token" }) as any)()
 
 /**
  * A token from what is known about it; the rest is filled in: bearer, unknown expiry, nothing else issued.

@@ -216,7 +216,7 @@ export const check = (self: TokenEndpoint): Effect.Effect<void, InvalidOption> =
     }
   })
 
-const longest = Duration.toMillis("1 day")
+const longest = /* @__PURE__ */ Duration.toMillis("1 day")
 
 /**
  * A token for a grant.
@@ -599,7 +599,7 @@ interface Failed {
 
 type Decode<A> = (response: TokenResponse.TokenResponse) => Either.Either<A, RefreshError>
 
-const twice: Schedule.Schedule<unknown, RefreshError> = Schedule.exponential("500 millis").pipe(
+const twice: Schedule.Schedule<unknown, RefreshError> = /* @__PURE__ */ Schedule.exponential("500 millis").pipe(
   Schedule.jittered,
   Schedule.intersect(Schedule.recurs(2))
 )

@@ -24,7 +24,7 @@
  * @module
  */
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -44,6 +44,7 @@ import * as Node from "./internal/node.ts"
 import * as PrivateFile from "./internal/privateFile.ts"
 import * as ProcessLock from "./internal/processLock.ts"
 import * as Record from "./internal/record.ts"
+import * as Tags from "./internal/tags.ts"
 import * as Token from "./Token.ts"
 
 /**
@@ -81,7 +82,7 @@ export interface TokenStore {
  * @category tags
  * @since 0.1.0
  */
-export const TokenStore: Context.Tag<TokenStore, TokenStore> = Context.GenericTag("effect-credentials/TokenStore")
+export const TokenStore: Context.Tag<TokenStore, TokenStore> = Tags.tokenStore
 
 /**
  * A store in memory: for tests, and for several credentials of one process that share a login. Each call makes another store.
@@ -154,7 +155,7 @@ export interface FileOptions {
   readonly lockTimeout?: Duration.DurationInput | undefined
 }
 
-const tokens = Record.codec(Token.Token)
+const tokens = /* @__PURE__ */ Record.codec(Token.Token)
 
 const unopened = (description: string): TokenStoreError =>
   new TokenStoreError({ operation: "open", key: "", reason: "Unavailable", description })

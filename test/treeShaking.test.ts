@@ -39,7 +39,22 @@ const elsewhere = [
 
 const machine = ({ files }: Bundle) => files.filter((file) => elsewhere.includes(file))
 
+/** What a client proves who it is with; what these need of jose is loaded when they need it. */
+const signs = ["certificate", "jose"].map((name) => `src/internal/${name}.ts`)
+
+/** What is there for those who ask for it. */
+const notAskedFor = [
+  ...["Chain", "DPoP", "Sources", "TokenStore", "WorkloadIdentity"],
+  ...["internal/certificate", "internal/keyCache", "internal/merged", "internal/pem", "internal/provenance"],
+  ...["internal/record", "internal/settings", "internal/signing", "internal/textStore"],
+  ...["protocol/Assertion", "protocol/AuthorizationRequest", "protocol/DeviceFlow", "protocol/IdTokenClaims"],
+  ...["protocol/Login", "protocol/Proof"]
+].map((name) => `src/${name}.ts`)
+
 const app = ["AuthenticatedHttpClient", "ClientCredentials"] as const
+/** As an app uses them, and nothing else of them. */
+const client = `${app.map((name) => `import * as ${name} from "effect-credentials/${name}"`).join("\n")}
+globalThis.used = [AuthenticatedHttpClient.AuthenticatedHttpClient, AuthenticatedHttpClient.layer, ClientCredentials.layer]`
 const everyProvider = publicModules().flatMap(({ file }) =>
   file.startsWith("providers/") ? [path.posix.basename(file)] : []
 )
@@ -69,6 +84,41 @@ describe.each([
   it("has nothing that needs a machine around it", () => {
     assert.deepStrictEqual(machine(bundle), [])
     assert.notMatch(bundle.code, /getBuiltinModule|["']node:/)
+  })
+
+  it("has its modules side by side: none is wrapped, as a bundler does with all that are imported when they are needed", () => {
+    assert.notMatch(bundle.code, /__esm/)
+  })
+})
+
+describe("a bundle of an authenticated client for client credentials", () => {
+  it("has nothing that was not asked for", async () => {
+    const bundle = await forBrowsers(client)
+    assert.deepStrictEqual(
+      ours(bundle).filter((file) => notAskedFor.includes(file)),
+      []
+    )
+    // Nor of the modules that it has: what others are made of, and the errors that they fail with.
+    assert.notMatch(
+      bundle.code,
+      /half configured|"TokenStoreError"|"ProfilesError"|"IdTokenError"|going on without the store/
+    )
+  })
+})
+
+describe("a program with an authenticated client for client credentials that nobody bundled", () => {
+  it("loads nothing of jose, of files, of processes or of a browser", async () => {
+    const { loaded } = await forBrowsers(client)
+    assert.include(loaded, "src/Credentials.ts")
+    assert.deepStrictEqual(
+      loaded.filter((file) => /node_modules\/jose\/|\/(KeyValueStore|Path)\.js$/.test(file)),
+      []
+    )
+    assert.deepStrictEqual(
+      loaded.filter((file) => elsewhere.includes(file) && !signs.includes(file)),
+      []
+    )
+    assert.notInclude(loaded, "src/TokenStore.ts")
   })
 })
 

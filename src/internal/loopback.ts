@@ -52,7 +52,7 @@ const silence = "5 seconds"
 const farewell = "500 millis"
 
 /** Closing takes real time, whatever the program's clock is. */
-const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+const liveClock = /* @__PURE__ */ Context.get(DefaultServices.liveServices, Clock.Clock)
 
 /** Listens on 127.0.0.1 and ::1, on the same port. Port 0: a free one. */
 export const listen = (

@@ -32,10 +32,10 @@ interface Gate {
   readonly settled: Deferred.Deferred<void>
 }
 
-const current: FiberRef.FiberRef<Gate | undefined> = FiberRef.unsafeMake<Gate | undefined>(undefined)
+const current: FiberRef.FiberRef<Gate | undefined> = /* @__PURE__ */ FiberRef.unsafeMake<Gate | undefined>(undefined)
 
 /** What is asked in the moment before something is sent. */
-const condition: FiberRef.FiberRef<Effect.Effect<boolean> | undefined> = FiberRef.unsafeMake<
+const condition: FiberRef.FiberRef<Effect.Effect<boolean> | undefined> = /* @__PURE__ */ FiberRef.unsafeMake<
   Effect.Effect<boolean> | undefined
 >(undefined)
 
@@ -94,9 +94,9 @@ export const exact = (isExact: boolean): Effect.Effect<void> =>
   )
 
 /** How long an answer is awaited, and what follows it, by somebody who wants to stop: in real time, whatever the program's clock is. */
-const longest = Duration.seconds(15)
+const longest = /* @__PURE__ */ Duration.seconds(15)
 
-const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+const liveClock = /* @__PURE__ */ Context.get(DefaultServices.liveServices, Clock.Clock)
 
 const stop = (gate: Gate, fiber: Fiber.RuntimeFiber<unknown, unknown>, grace: Duration.Duration): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -164,4 +164,4 @@ export const within = <A, E, R>(
 ): Effect.Effect<A, E, R> => Effect.uninterruptibleMask((restore) => unbroken(effect, { restore, timeLimit }))
 
 /** Whether refresh tokens must not be spent: somebody else may hold newer ones, and he cannot be asked. */
-export const withoutRefreshTokens: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
+export const withoutRefreshTokens: FiberRef.FiberRef<boolean> = /* @__PURE__ */ FiberRef.unsafeMake(false)

@@ -213,7 +213,7 @@ const check = (options: Options<any>, loginTimeLimit: Duration.Duration): Effect
       return yield* invalid("loginTimeLimit", "more than nothing, and at most a day")
   })
 
-const longest = Duration.toMillis("1 day")
+const longest = /* @__PURE__ */ Duration.toMillis("1 day")
 
 /** Everything that a login is about. */
 interface Context<O> {

@@ -114,7 +114,10 @@ const outputOf = (options: Options): Effect.Effect<string, RefreshError, Command
     }
   }).pipe(Effect.retry({ while: ({ kind }) => kind === "Busy", schedule: onceMore }), Effect.mapError(failureOf))
 
-const onceMore = Schedule.intersect(Schedule.jittered(Schedule.spaced("500 millis")), Schedule.recurs(1))
+const onceMore = /* @__PURE__ */ Schedule.intersect(
+  Schedule.jittered(Schedule.spaced("500 millis")),
+  Schedule.recurs(1)
+)
 
 const tokenOf = (
   options: Options,
@@ -158,7 +161,7 @@ const tokenOf = (
   )
 }
 
-const longest = Duration.toMillis("1 hour")
+const longest = /* @__PURE__ */ Duration.toMillis("1 hour")
 
 const problemOf = (options: Options): InvalidOption | undefined => {
   const { args = [], command, environment = {}, inherit = [], installHint = "", parse, workingDirectory } = options

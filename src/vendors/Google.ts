@@ -110,7 +110,7 @@ const failed = (description: string): RefreshError =>
   new RefreshError({ provider: name, reason: { _tag: "Source", description } })
 
 /** As the original: one second, then two, each a tenth more or less. */
-const retry = Schedule.exponential("1 second").pipe(
+const retry = /* @__PURE__ */ Schedule.exponential("1 second").pipe(
   Schedule.jitteredWith({ min: 0.9, max: 1.1 }),
   Schedule.intersect(Schedule.recurs(2))
 )
@@ -207,10 +207,13 @@ export interface Copy<Value> {
  * @category combinators
  * @since 0.1.0
  */
-export const withQuotaProject: Copy<string> = dual(2, <R>(self: AuthorizedUser<R>, quotaProject: string) => ({
-  ...self,
-  quotaProject
-}))
+export const withQuotaProject: Copy<string> = /* @__PURE__ */ dual(
+  2,
+  <R>(self: AuthorizedUser<R>, quotaProject: string) => ({
+    ...self,
+    quotaProject
+  })
+)
 
 /**
  * The same credentials, renewed at another token endpoint.
@@ -226,7 +229,7 @@ export const withQuotaProject: Copy<string> = dual(2, <R>(self: AuthorizedUser<R
  * @category combinators
  * @since 0.1.0
  */
-export const withTokenUri: Copy<string> = dual(2, <R>(self: AuthorizedUser<R>, tokenUri: string) => ({
+export const withTokenUri: Copy<string> = /* @__PURE__ */ dual(2, <R>(self: AuthorizedUser<R>, tokenUri: string) => ({
   ...self,
   tokenUri
 }))
@@ -245,10 +248,13 @@ export const withTokenUri: Copy<string> = dual(2, <R>(self: AuthorizedUser<R>, t
  * @category combinators
  * @since 0.1.0
  */
-export const withUniverseDomain: Copy<string> = dual(2, <R>(self: AuthorizedUser<R>, universeDomain: string) => ({
-  ...self,
-  universeDomain
-}))
+export const withUniverseDomain: Copy<string> = /* @__PURE__ */ dual(
+  2,
+  <R>(self: AuthorizedUser<R>, universeDomain: string) => ({
+    ...self,
+    universeDomain
+  })
+)
 
 /**
  * The same credentials, with the name of the person they are of.
@@ -264,7 +270,7 @@ export const withUniverseDomain: Copy<string> = dual(2, <R>(self: AuthorizedUser
  * @category combinators
  * @since 0.1.0
  */
-export const withAccount: Copy<string> = dual(2, <R>(self: AuthorizedUser<R>, account: string) => ({
+export const withAccount: Copy<string> = /* @__PURE__ */ dual(2, <R>(self: AuthorizedUser<R>, account: string) => ({
   ...self,
   account
 }))
@@ -287,7 +293,7 @@ export const withAccount: Copy<string> = dual(2, <R>(self: AuthorizedUser<R>, ac
  * @category combinators
  * @since 0.1.0
  */
-export const withToken: Copy<Token.Token> = dual(
+export const withToken: Copy<Token.Token> = /* @__PURE__ */ dual(
   2,
   <R>(self: AuthorizedUser<R>, token: Token.Token): AuthorizedUser<R> => ({
     ...self,

@@ -367,7 +367,7 @@ export const cli = <R = never>(options: CliOptions<R>): Provider.Provider<R | Ht
 }
 
 const ApiBase: TaggedErrorClass<ApiError, "PilotApiError", { readonly code: number; readonly description: string }> =
-  TaggedError("PilotApiError", { code: Schema.Number, description: Schema.String })
+  /* @__PURE__ */ TaggedError("PilotApiError", () => ({ code: Schema.Number, description: Schema.String }))
 
 /**
  * What the portal says in the body of an answer, whatever the status of HTTP: 400 a bad request, 401 not logged in, 403 not allowed, 404 not there, 409 a conflict, anything else

@@ -12,6 +12,8 @@ export interface Bundle {
   readonly files: ReadonlyArray<string>
   /** The packages among them. */
   readonly packages: ReadonlyArray<string>
+  /** The files that would be loaded if nobody bundled: all that are imported, but for those that are imported when they are needed. */
+  readonly loaded: ReadonlyArray<string>
 }
 
 /** Bundles a module for browsers, as an app's bundler would: in a folder that has the package, and without the packages that are named. */
@@ -35,5 +37,17 @@ export const forBrowsers = async (
   const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs))
   const files = inputs.flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 && file !== "<stdin>" ? [file] : []))
   const packages = files.flatMap((file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [])
-  return { code: outputFiles[0]!.text, files: files.sort(), packages: [...new Set(packages)].sort() }
+  const loaded = new Set<string>()
+  const load = (file: string): void => {
+    if (loaded.has(file)) return
+    loaded.add(file)
+    for (const { kind, path } of metafile.inputs[file]?.imports ?? []) if (kind === "import-statement") load(path)
+  }
+  load("<stdin>")
+  return {
+    code: outputFiles[0]!.text,
+    files: files.sort(),
+    packages: [...new Set(packages)].sort(),
+    loaded: [...loaded].filter((file) => file !== "<stdin>").sort()
+  }
 }
