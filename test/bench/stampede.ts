@@ -3,8 +3,11 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Credentials from "../../src/Credentials.ts"
 import * as Provider from "../../src/Provider.ts"
-import { type Contender, type Table } from "./harness.ts"
+import { type Contender, quantile, type Table } from "./harness.ts"
 import { token } from "./held.ts"
+import { missing, peers } from "./peers.ts"
+import { apart, besideServer } from "./processes.ts"
+import type { Stormed } from "./storm.ts"
 
 const callers = 10_000
 const endpoint = Effect.as(Effect.sleep("50 millis"), token)
@@ -55,6 +58,29 @@ const promises: Contender = {
   }
 }
 
+/** Over loopback, with a process for each storm: one that opens 10,000 sockets leaves its process short of them. */
+const overLoopback = (name: string): Contender => {
+  const counts = { "token requests": 0, failed: 0 }
+  const [took, busy] = [[] as Array<number>, [] as Array<number>]
+  return {
+    name,
+    run: () =>
+      besideServer({ lives: 3_600, takes: 50 }, async (origin) => {
+        const storm = await apart<Stormed>("./storm.js", { name, origin, callers })
+        took.push(storm.took)
+        busy.push(storm.busy)
+        counts["token requests"] = Math.max(counts["token requests"], storm.tokens)
+        counts.failed = Math.max(counts.failed, storm.failed)
+        return storm.took * 1e6
+      }),
+    counts: () => ({
+      ...counts,
+      "ms for all": Math.round(quantile(took, 0.5)),
+      "processor ms": Math.round(quantile(busy, 0.5))
+    })
+  }
+}
+
 export const tables = (): ReadonlyArray<Table> => [
   {
     title: "stampede: 10,000 fibers of one program (per caller)",
@@ -79,5 +105,23 @@ export const tables = (): ReadonlyArray<Table> => [
       deferred("runs that wait for one Deferred", inRuns),
       credentials("credentials.token", inRuns)
     ]
+  },
+  {
+    title: "stampede: 10,000 callers over loopback (per caller)",
+    floors: ["one token request", "fibers that wait for one Deferred"],
+    time: "told",
+    batch: 1,
+    operations: callers,
+    rounds: 5,
+    ...(missing === undefined ? {} : { note: missing }),
+    contenders: [
+      "one token request",
+      "promises that wait for one",
+      "fibers that wait for one Deferred",
+      "credentials.token, in fibers of one program",
+      "credentials.token, each by runPromise",
+      "Fetch's authorizationHeader",
+      ...peers.map(({ name }) => name)
+    ].map(overLoopback)
   }
 ]
