@@ -1,4 +1,5 @@
 /** What the benchmarks of `test/bench` take for granted: how many token requests, refusals and waits there are, exactly. */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -7,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -15,6 +17,9 @@ import * as AuthenticatedHttpClient from "../src/AuthenticatedHttpClient.ts"
 import * as Credentials from "../src/Credentials.ts"
 import * as Provider from "../src/Provider.ts"
 import * as Token from "../src/Token.ts"
+import { countsOf, listen, sentAt } from "./bench/loopback.ts"
+import { authenticated } from "./bench/ours.ts"
+import { paced } from "./bench/paced.ts"
 import * as SeededScheduler from "./support/SeededScheduler.ts"
 
 const origin = "https://api.example.com"
@@ -86,6 +91,35 @@ describe("counts", () => {
         tokens: expect.toBeOneOf([11, 12, 13, 14])
       })
     })
+  }
+
+  for (const scheduled of [false, true]) {
+    it(`the same over loopback, for 4 seconds, ${scheduled ? "on schedule" : "on demand"}: no request leaves with a token that has expired, and none fails`, async () => {
+      // Whatever this machine does meanwhile: a token is judged by the moment when its request left.
+      const Stamped = Layer.effect(
+        HttpClient.HttpClient,
+        Effect.map(
+          HttpClient.HttpClient,
+          HttpClient.mapRequest((request) => HttpClientRequest.setHeader(request, sentAt, String(Date.now())))
+        )
+      ).pipe(Layer.provide(FetchHttpClient.layer))
+      const server = await listen({ lives: 2, takes: 150 })
+      const { call, close } = authenticated(server.origin, scheduled, Stamped)
+      const begin = performance.now()
+      const { failed, took } = await paced(call, { workers: 20, rate: 100, seconds: 4 })
+      const seen = await countsOf(server.origin)
+      // A token is renewed when a fifth of its life is left.
+      const most = 1 + Math.floor((performance.now() - begin) / 1_600)
+      await close()
+      server.close()
+      expect({ ...seen, failed, calls: took.length }).toEqual({
+        answered: 400,
+        refused: 0,
+        tokens: expect.toBeOneOf(Array.from({ length: most - 1 }, (_, n) => n + 2)),
+        failed: 0,
+        calls: 400
+      })
+    }, 30_000)
   }
 
   it("ten thousand callers and nothing cached: one token request", () => {

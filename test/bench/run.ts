@@ -12,6 +12,7 @@ const workloads: Readonly<Record<string, () => Promise<{ readonly tables: () => 
   hot: () => import("./hot.ts"),
   client: () => import("./client.ts"),
   stampede: () => import("./stampede.ts"),
+  rotation: () => import("./rotation.ts"),
   store: () => import("./store.ts"),
   tenants: () => import("./tenants.ts")
 }
