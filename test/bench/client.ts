@@ -8,8 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as AuthenticatedHttpClient from "../../src/AuthenticatedHttpClient.ts"
-import { type Contender, inFiber, type Table } from "./harness.ts"
+import { awaited, type Contender, inFiber, type Table } from "./harness.ts"
 import { held, token } from "./held.ts"
+import { fetch } from "./inMemory.ts"
+import { missing, peers } from "./peers.ts"
 
 type Client = HttpClient.HttpClient.With<unknown>
 
@@ -76,9 +78,30 @@ const table = (
   ]
 })
 
+/** Peers that have clients of their own, each beside its own. */
+const ofPeers = peers.flatMap(({ connect, name }): ReadonlyArray<Table> => {
+  const { client } = connect({ fetch, tokenEndpoint: "http://127.0.0.1:1/token", ahead: 60_000 })
+  if (client === undefined) return []
+  return [
+    {
+      title: `client: ${name}`,
+      floors: [client.name],
+      weighed: 2_000,
+      contenders: [
+        { name: client.name, run: awaited(() => client.plain(`${origin}/v1/items`)) },
+        { name, run: awaited(() => client.authenticated(`${origin}/v1/items`)) }
+      ]
+    }
+  ]
+})
+
 export const tables = (): ReadonlyArray<Table> => [
   table("tracing on", fromLayer, same, true),
   table("tracing off", fromLayer, same, false),
   table("tracing off, another URL each time", fromLayer, various, false),
-  table("nothing but the transport below", bare, same, false)
+  {
+    ...table("nothing but the transport below", bare, same, false),
+    ...(missing === undefined ? {} : { note: missing })
+  },
+  ...ofPeers
 ]
