@@ -8,7 +8,9 @@ import * as Credentials from "../../src/Credentials.ts"
 import * as CredentialsMap from "../../src/CredentialsMap.ts"
 import * as Provider from "../../src/Provider.ts"
 import * as Token from "../../src/Token.ts"
-import { direct, inFiber, type Table } from "./harness.ts"
+import { awaited, type Contender, direct, inFiber, type Table } from "./harness.ts"
+import { fetch } from "./inMemory.ts"
+import { missing, peers } from "./peers.ts"
 
 const many = 10_000
 const lifetime = 3_600_000
@@ -90,12 +92,29 @@ const [single, singleBytes] = await weighed(() =>
 )
 
 let next = 0
+
+const ofPeers: Array<Contender> = []
+for (const { connect, name } of peers) {
+  const [filled, bytes] = await weighed(async () => {
+    const server = { fetch, tokenEndpoint: "http://127.0.0.1:1/token", ahead: 60_000 }
+    const headers = new Map(names.map((tenant) => [tenant, connect(server).header]))
+    for (const header of headers.values()) await header()
+    return headers
+  })
+  ofPeers.push({
+    name,
+    run: awaited(() => filled.get(names[next++ % many]!)!()),
+    counts: () => ({ "bytes each": bytes })
+  })
+}
+
 const name = () => names[next++ % many]!
 
 export const tables = (): ReadonlyArray<Table> => [
   {
     title: `tenants: ${many.toLocaleString("en")} of them, one looked up`,
     floors: ["by hand"],
+    ...(missing === undefined ? {} : { note: missing }),
     contenders: [
       { name: "by hand", run: direct(() => byHand.get(name())), counts: () => ({ "bytes each": byHandBytes }) },
       {
@@ -112,7 +131,8 @@ export const tables = (): ReadonlyArray<Table> => [
         name: "CredentialsMap, scheduled",
         run: inFiber(() => scheduled.token(name())),
         counts: () => ({ "bytes each": scheduledBytes })
-      }
+      },
+      ...ofPeers
     ]
   }
 ]
