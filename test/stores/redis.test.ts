@@ -532,7 +532,8 @@ describe("a Redis in trouble", () => {
   it.scopedLive.each(answers)("answers %s: a typed error that says what to do (S197)", ([reply, says, times]) =>
     Effect.gen(function* () {
       const server = yield* RespServer.start(() => reply)
-      const store = yield* open({ url: `redis://:s3cret@127.0.0.1:${server.port}`, timeLimit: 300 })
+      const timeLimit = times === "once" ? "20 seconds" : "300 millis"
+      const store = yield* open({ url: `redis://:s3cret@127.0.0.1:${server.port}`, timeLimit })
       const error = yield* Effect.flip(store.get("me"))
       isUnavailable(error, says)
       assert.notInclude(inspect(error, { depth: 9 }) + JSON.stringify(error), "s3cret")
@@ -545,7 +546,7 @@ describe("a Redis in trouble", () => {
     Effect.gen(function* () {
       const replies: ReadonlyArray<RespServer.Reply> = ["-LOADING wait", "-TRYAGAIN wait", "nothing", "$-1"]
       const server = yield* RespServer.start((_, nth) => replies[nth - 1]!)
-      const store = yield* open({ url: `redis://127.0.0.1:${server.port}`, timeLimit: 800 })
+      const store = yield* open({ url: `redis://127.0.0.1:${server.port}`, timeLimit: "4 seconds" })
       assert.isTrue(Option.isNone(yield* store.get("me")))
       assert.strictEqual(server.seen.length, 4)
     })
