@@ -20,10 +20,10 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { JwtError } from "./CredentialsError.ts"
+import * as Base64url from "./internal/base64url.ts"
 import * as Json from "./internal/json.ts"
 
 /**
@@ -44,17 +44,10 @@ const longest = 65_536
 
 const fail = (description: string) => Either.left(new JwtError({ description }))
 
-const part = (text: string): Readonly<Record<string, unknown>> | undefined =>
-  Either.match(Encoding.decodeBase64Url(text), {
-    onLeft: () => undefined,
-    onRight: (bytes) => {
-      try {
-        return Json.parseObject(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
-      } catch {
-        return undefined
-      }
-    }
-  })
+const part = (encoded: string): Readonly<Record<string, unknown>> | undefined => {
+  const text = Base64url.decodeText(encoded)
+  return text === undefined ? undefined : Json.parseObject(text)
+}
 
 /**
  * The header and the claims of a signed JWT. The signature is not looked at.

@@ -24,8 +24,23 @@ export const isObject = (value: unknown): value is Readonly<Record<string, unkno
 export const member = (members: Readonly<Record<string, unknown>>, name: string): unknown =>
   Object.hasOwn(members, name) ? (members[name] ?? undefined) : undefined
 
-// Looked at before parsing, one character at a time: what the parser would build could not be written down again.
-const isDeep = (json: string, deepest: number): boolean => {
+// Looked at before parsing: what the parser would build could not be written down again.
+const isDeep = (json: string, deepest: number): boolean =>
+  // Most often there are too few brackets, wherever they are.
+  opensMore(json, deepest) && nestsDeeper(json, deepest)
+
+const opensMore = (json: string, most: number): boolean => {
+  let opened = 0
+  for (const bracket of ["[", "{"]) {
+    for (let at = json.indexOf(bracket); at >= 0; at = json.indexOf(bracket, at + 1)) {
+      if (++opened > most) return true
+    }
+  }
+  return false
+}
+
+/** One character at a time. */
+const nestsDeeper = (json: string, deepest: number): boolean => {
   let depth = 0
   let inString = false
   for (let at = 0; at < json.length; at++) {
