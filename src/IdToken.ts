@@ -138,10 +138,11 @@ export const verifier = (options: Options): Verifier => {
       const issuer = yield* Effect.mapError(server.issuer, () => invalid("the issuer is not known"))
 
       const first = yield* keys()
-      let outcome = yield* Jose.verify(text, first, algorithm)
+      const known = { ...header, alg: algorithm }
+      let outcome = yield* Jose.verify(text, first, known)
       if (outcome !== "Verified") {
         const next = yield* keys(first)
-        if (next !== first) outcome = yield* Jose.verify(text, next, algorithm)
+        if (next !== first) outcome = yield* Jose.verify(text, next, known)
       }
       if (outcome !== "Verified") {
         const description =
