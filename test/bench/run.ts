@@ -14,7 +14,8 @@ const workloads: Readonly<Record<string, () => Promise<{ readonly tables: () => 
   stampede: () => import("./stampede.ts"),
   rotation: () => import("./rotation.ts"),
   store: () => import("./store.ts"),
-  tenants: () => import("./tenants.ts")
+  tenants: () => import("./tenants.ts"),
+  jwt: () => import("./jwt.ts")
 }
 
 const args = process.argv.slice(2)
