@@ -21,7 +21,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
-import * as Equal from "effect/Equal"
+import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -137,15 +137,92 @@ export const Token: Schema.Schema<Token, TokenEncoded> = /* @__PURE__ */ (() =>
  * @category constructors
  * @since 0.1.0
  */
-export const make = (token: Pick<Token, "accessToken" | "issuedAt"> & Partial<Token>): Token => ({
+export const make = (token: Pick<Token, "accessToken" | "issuedAt"> & Partial<Token>): Token => new Compact(token)
+
+type Rest = Pick<Token, "tokenType" | "refreshToken" | "idToken" | "scope" | "extra">
+
+/** One for all tokens that have nothing else. */
+const nothingElse: Rest = {
   tokenType: "bearer",
-  expiresAt: Option.none(),
   refreshToken: Option.none(),
   idToken: Option.none(),
-  scope: [],
-  extra: noExtra,
-  ...token
-})
+  scope: Object.freeze([]) as ReadonlyArray<string>,
+  extra: noExtra
+}
+
+const restOf = (token: Partial<Token>): Rest => {
+  const { extra, idToken, refreshToken, scope, tokenType } = { ...nothingElse, ...token }
+  const isNothing =
+    tokenType === nothingElse.tokenType &&
+    Option.isNone(refreshToken) &&
+    Option.isNone(idToken) &&
+    scope.length === 0 &&
+    extra === noExtra
+  return isNothing ? nothingElse : { tokenType, refreshToken, idToken, scope, extra }
+}
+
+/**
+ * A token as a process may hold 100,000 of: a text, two numbers, and what it shares with others. What {@link Token} promises is made of them when somebody looks.
+ * Each member is the token's own all the same, so that it can be spread, compared and printed like any record.
+ */
+class Compact implements Token {
+  /** A text until somebody looks at it. */
+  #accessToken: string | Redacted.Redacted
+  readonly #issuedAt: number
+  readonly #expiresAt: number | undefined
+  readonly #rest: Rest
+
+  constructor(token: Pick<Token, "accessToken" | "issuedAt"> & Partial<Token>) {
+    this.#accessToken = Redacted.value(token.accessToken)
+    this.#issuedAt = DateTime.toEpochMillis(token.issuedAt)
+    this.#expiresAt = Option.getOrUndefined(Option.map(token.expiresAt ?? Option.none(), DateTime.toEpochMillis))
+    this.#rest = restOf(token)
+    for (const [name, member] of members()) Object.defineProperty(this, name, member)
+  }
+
+  /** The access token in the clear. */
+  static reveal(token: Token): string {
+    const secret = #accessToken in token ? token.#accessToken : token.accessToken
+    return typeof secret === "string" ? secret : Redacted.value(secret)
+  }
+
+  get accessToken(): Token["accessToken"] {
+    if (typeof this.#accessToken === "string") this.#accessToken = Redacted.make(this.#accessToken)
+    return this.#accessToken
+  }
+  get tokenType(): Token["tokenType"] {
+    return this.#rest.tokenType
+  }
+  get issuedAt(): Token["issuedAt"] {
+    return DateTime.unsafeMake(this.#issuedAt)
+  }
+  get expiresAt(): Token["expiresAt"] {
+    return Option.map(Option.fromNullable(this.#expiresAt), DateTime.unsafeMake)
+  }
+  get refreshToken(): Token["refreshToken"] {
+    return this.#rest.refreshToken
+  }
+  get idToken(): Token["idToken"] {
+    return this.#rest.idToken
+  }
+  get scope(): Token["scope"] {
+    return this.#rest.scope
+  }
+  get extra(): Token["extra"] {
+    return this.#rest.extra
+  }
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return { ...this }
+  }
+}
+
+let known: ReadonlyArray<readonly [name: string, member: PropertyDescriptor]> | undefined
+
+/** The getters above, for each token: the same ones, as only then they take no memory. */
+const members = () =>
+  (known ??= Object.entries(Object.getOwnPropertyDescriptors(Compact.prototype))
+    .filter(([, { get }]) => get !== undefined)
+    .map(([name, member]) => [name, { ...member, enumerable: true }]))
 
 /**
  * A token of which only the access token is known. If that is a JWT, its `exp` says when it expires, for what that is worth: nobody has
@@ -185,7 +262,7 @@ export const fromAccessToken = (accessToken: Redacted.Redacted, issuedAt: DateTi
  * @since 0.1.0
  */
 export const isSame = (self: Token, that: Token): boolean =>
-  self === that || Equal.equals(self.accessToken, that.accessToken)
+  self === that || Compact.reveal(self) === Compact.reveal(that)
 
 /**
  * Whether the access token can be sent at all: 1 to 65,536 visible ASCII characters without a space (RFC 6750 §2.1 is
@@ -205,7 +282,7 @@ export const isSame = (self: Token, that: Token): boolean =>
  * @since 0.1.0
  */
 export const isSendable = (self: Token): boolean => {
-  const value = Redacted.value(self.accessToken)
+  const value = Compact.reveal(self)
   return value.length > 0 && value.length <= 65_536 && /^[\x21-\x7e]+$/.test(value)
 }
 
