@@ -206,18 +206,46 @@ const waited = /* @__PURE__ */ Metric.histogram(
 
 const moment = (now: Timing.Instant): DateTime.Utc => DateTime.unsafeMake(now.wall)
 
-/** A token and what was decided about it when it came; durations in milliseconds from then. */
-interface Held {
+/** What is special about a token: it came in place of one that was refused, it was asked to last for some time, or it expired on its way. */
+type Special = "replacement" | "wished" | "late"
+
+/**
+ * A token and what was decided about it in the moment when it came; durations in milliseconds from then. Whole ones, where it can be: a small integer takes no
+ * memory of its own, and there may be 100,000.
+ */
+class Held implements Timing.Instant {
   readonly token: Token.Token
-  readonly exit: Exit.Exit<Token.Token>
-  readonly since: Timing.Instant
-  readonly window: number
-  readonly spacing: number
-  readonly dueIn: number
+  readonly wall: number
+  /** How far the monotonic clock was ahead of the wall clock. */
+  readonly #lead: number
   readonly expiresIn: number
-  readonly replacesRefused: boolean
-  /** Whether it was asked to last for some time. */
-  readonly isWished: boolean
+  readonly dueIn: number
+  readonly special: Special | undefined
+
+  constructor(
+    token: Token.Token,
+    { mono, wall }: Timing.Instant,
+    expiresIn: number,
+    dueIn: number,
+    special: Special | undefined
+  ) {
+    this.token = token
+    this.wall = wall
+    this.#lead = Math.round(mono - wall)
+    this.expiresIn = expiresIn
+    this.dueIn = Math.ceil(dueIn)
+    this.special = special
+  }
+  get mono(): number {
+    return this.wall + this.#lead
+  }
+}
+
+/** While the wall clock is in between, the token held is right without a further look. */
+interface Trust {
+  readonly from: number
+  readonly until: number
+  readonly exit: Exit.Exit<Token.Token>
 }
 
 /** One request for a token, shared by everybody who waits. */
@@ -226,7 +254,7 @@ interface Flight {
   /** What those wait with who take any token: one effect for all of them, so that a stampede keeps little per caller. */
   readonly arrival: Effect.Effect<Token.Token, RefreshError>
   generation: number
-  need: Need
+  need: Need & { readonly backlog: Backlog }
   /** Whether the provider was asked. */
   hasBegun: boolean
   readonly refused: Token.Token | undefined
@@ -246,53 +274,75 @@ const closingTime = /* @__PURE__ */ Duration.seconds(5)
 
 const liveClock = /* @__PURE__ */ Context.get(DefaultServices.liveServices, Clock.Clock)
 
-/** A provider, running: what is known, and all that is done about it. Methods, as a process may hold it for 100,000 tenants. */
-class Engine<R> {
-  held: Held | undefined = undefined
-  flight: Flight | undefined = undefined
-  failure: (Timing.Failure & { readonly error: RefreshError }) | undefined = undefined
-  generation = 0
-  /** Open while what is held is being forgotten, by somebody who takes his time. */
-  leaving: Deferred.Deferred<void> | undefined = undefined
-  /** What the store has not taken, and who tries again. */
-  backlog: Backlog = {}
-  saving: Fiber.RuntimeFiber<void> | undefined = undefined
-  toldUnsaved: Unsaved | undefined = undefined
-  forgottenAt = -Infinity
-  closed = false
-  /** While the wall clock is in between, the token held is right without a further look. */
-  trustedFrom = Infinity
-  trustedUntil = -Infinity
-  expiryTold = false
-  subscribers: Map<Queue.Enqueue<Option.Option<any>>, (event: Event) => void> | undefined = undefined
-  readonly token: Effect.Effect<Token.Token, RefreshError>
-  readonly provider: Provider<R>
-  /** In milliseconds, as is the lifetime. */
+/** What all that one maker makes have in common. Durations in milliseconds. */
+interface Common<R> {
   readonly ahead: number
   readonly defaultLifetime: number
   readonly runtime: Runtime.Runtime<R>
+}
+
+/** What is so with few credentials at a time. */
+interface Circumstances {
+  readonly failure: (Timing.Failure & { readonly error: RefreshError }) | undefined
+  /** How often what was held has been forgotten. */
+  readonly generation: number
+  readonly forgottenAt: number
+  /** Open while what is held is being forgotten, by somebody who takes his time. */
+  readonly leaving: Deferred.Deferred<void> | undefined
+  /** What the store has not taken, and who tries again. */
+  readonly backlog: Backlog | undefined
+  readonly saving: Fiber.RuntimeFiber<void> | undefined
+  readonly toldUnsaved: Unsaved | undefined
+  /** Whether the token held was said to have expired. */
+  readonly toldExpired: boolean
+  readonly closed: boolean
+  readonly subscribers: Map<Queue.Enqueue<Option.Option<any>>, (event: Event) => void> | undefined
+}
+
+/** The same for all with which nothing is the matter. */
+const usual: Circumstances = {
+  failure: undefined,
+  generation: 0,
+  forgottenAt: -Infinity,
+  leaving: undefined,
+  backlog: undefined,
+  saving: undefined,
+  toldUnsaved: undefined,
+  toldExpired: false,
+  closed: false,
+  subscribers: undefined
+}
+
+const isUsual = (state: Circumstances): boolean =>
+  (Object.keys(usual) as ReadonlyArray<keyof Circumstances>).every((name) => state[name] === usual[name])
+
+/** Whether there is anything to remember in it. */
+const isEmpty = (backlog: Backlog): boolean => backlog.unsaved === undefined && backlog.warned === undefined
+
+/** A provider, running: what is known, and all that is done about it. Methods and few members, as a process may hold it for 100,000 tenants. */
+class Engine<R> {
+  held: Held | undefined = undefined
+  flight: Flight | undefined = undefined
+  trust: Trust | undefined = undefined
+  /** To be changed with {@link set}. */
+  state: Circumstances = usual
+  readonly provider: Provider<R>
+  readonly common: Common<R>
   readonly scope: Scope.Scope
 
-  constructor(
-    provider: Provider<R>,
-    ahead: number,
-    defaultLifetime: number,
-    runtime: Runtime.Runtime<R>,
-    scope: Scope.Scope
-  ) {
+  constructor(provider: Provider<R>, common: Common<R>, scope: Scope.Scope) {
     this.provider = provider
-    this.ahead = ahead
-    this.defaultLifetime = defaultLifetime
-    this.runtime = runtime
+    this.common = common
     this.scope = scope
-    this.token = Effect.clockWith((clock) => {
-      const now = clock.unsafeCurrentTimeMillis()
-      return now < this.trustedUntil && now >= this.trustedFrom ? this.held!.exit : this.look(clock)
-    })
+  }
+
+  set(change: Partial<Circumstances>): void {
+    const next = { ...this.state, ...change }
+    this.state = isUsual(next) ? usual : next
   }
 
   tell(event: Event): void {
-    this.subscribers?.forEach((listener) => listener(event))
+    this.state.subscribers?.forEach((listener) => listener(event))
   }
 
   refuse(reason: RefreshError["reason"]): RefreshError {
@@ -307,60 +357,69 @@ class Engine<R> {
   isUsable(now: Timing.Instant): boolean {
     return (
       this.held !== undefined &&
-      Timing.elapsed(this.held.since, now) < (this.held.expiresIn > 0 ? this.held.expiresIn : this.held.spacing)
+      Timing.elapsed(this.held, now) < (this.held.expiresIn > 0 ? this.held.expiresIn : this.spacing(this.held))
     )
+  }
+
+  /** The early-renewal window of a token. */
+  window({ token }: Held): number {
+    return Timing.renewalWindow(this.lifetime(token), this.common.ahead)
+  }
+
+  /** The least time between a token and the next. */
+  spacing({ expiresIn, special }: Held): number {
+    return special === "late" ? 0 : Timing.spacing(expiresIn)
   }
 
   /** Milliseconds until a renewal in the background is due: 0 is now, infinity is not before something else happens. */
   due(now: Timing.Instant): number {
-    if (this.flight !== undefined || this.leaving !== undefined || this.closed) return Infinity
-    const planned = this.held === undefined ? 0 : this.held.dueIn - Timing.elapsed(this.held.since, now)
+    const { closed, failure, leaving } = this.state
+    if (this.flight !== undefined || leaving !== undefined || closed) return Infinity
+    const planned = this.held === undefined ? 0 : this.held.dueIn - Timing.elapsed(this.held, now)
     const paused =
-      this.failure === undefined
+      failure === undefined
         ? 0
-        : Timing.pause(this.failure, this.isUsable(now) ? this.held!.window : undefined) -
-          Timing.elapsed(this.failure.at, now)
+        : Timing.pause(failure, this.isUsable(now) ? this.window(this.held!) : undefined) -
+          Timing.elapsed(failure.at, now)
     return Math.max(planned, paused, 0)
+  }
+
+  /** How long a token lives in all. */
+  lifetime(token: Token.Token): number {
+    return Option.match(token.expiresAt, {
+      onNone: () => this.common.defaultLifetime,
+      onSome: (expiresAt) => DateTime.distance(token.issuedAt, expiresAt)
+    })
   }
 
   /** How long a token lives from now on, in milliseconds. */
   lifeOf(token: Token.Token, now: Timing.Instant): number {
     return Option.match(token.expiresAt, {
-      onNone: () => (this.defaultLifetime === Infinity ? Infinity : Math.min(this.defaultLifetime, Timing.maxLifetime)),
+      onNone: () =>
+        this.common.defaultLifetime === Infinity ? Infinity : Math.min(this.common.defaultLifetime, Timing.maxLifetime),
       onSome: (expiresAt) =>
         Timing.lifeLeft(DateTime.toEpochMillis(token.issuedAt), DateTime.toEpochMillis(expiresAt), now.wall)
     })
   }
 
   holding(token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined): Held {
-    const lifetime = Option.match(token.expiresAt, {
-      onNone: () => this.defaultLifetime,
-      onSome: (expiresAt) => DateTime.distance(token.issuedAt, expiresAt)
-    })
     const expiresIn = this.lifeOf(token, now)
-    const spacing = Timing.spacing(expiresIn)
-    return {
-      token,
-      exit: Exit.succeed(token),
-      since: now,
-      window: Timing.renewalWindow(lifetime, this.ahead),
-      spacing,
-      dueIn:
-        expiresIn === Infinity
-          ? Infinity
-          : Math.max(spacing, expiresIn - Timing.renewalLead(lifetime, this.ahead, jitter)),
-      expiresIn,
-      replacesRefused: mine?.refused !== undefined,
-      isWished: mine !== undefined && Duration.greaterThan(mine.need.validFor, Duration.zero)
-    }
+    const lead = Timing.renewalLead(this.lifetime(token), this.common.ahead, jitter)
+    const dueIn = expiresIn === Infinity ? Infinity : Math.max(Timing.spacing(expiresIn), expiresIn - lead)
+    const special =
+      mine?.refused !== undefined
+        ? "replacement"
+        : mine !== undefined && Duration.greaterThan(mine.need.validFor, Duration.zero)
+          ? "wished"
+          : undefined
+    return new Held(token, now, expiresIn, dueIn, special)
   }
 
   adopt(token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined) {
     const before = this.held
     this.held = this.holding(token, now, jitter, mine)
-    this.failure = undefined
-    this.expiryTold = false
-    this.trustedFrom = this.trustedUntil = now.wall
+    this.trust = undefined
+    if (this.state !== usual) this.set({ failure: undefined, toldExpired: false })
     // What this flight stored may have come back through the store before the flight itself.
     if (
       before === undefined ||
@@ -372,12 +431,12 @@ class Engine<R> {
   }
 
   drop() {
-    this.generation++
-    this.backlog.unsaved = undefined
-    this.backlog = {}
+    for (const backlog of [this.state.backlog, this.flight?.need.backlog]) {
+      if (backlog !== undefined) backlog.unsaved = undefined
+    }
     this.held = undefined
-    this.failure = undefined
-    this.trustedUntil = -Infinity
+    this.trust = undefined
+    this.set({ generation: this.state.generation + 1, backlog: undefined, failure: undefined })
   }
 
   acquire(need: Need): Effect.Effect<Token.Token, RefreshError, R> {
@@ -421,11 +480,13 @@ class Engine<R> {
     jitter: number
   ): Effect.Effect<void> {
     this.flight = undefined
-    if (mine.generation !== this.generation) {
+    if (mine.generation !== this.state.generation) {
       // Forgotten meanwhile: those who asked before may have it, but nobody after them.
       Deferred.unsafeDone(mine.landing, exit)
       return Effect.void
     }
+    const backlog = isEmpty(mine.need.backlog) ? undefined : mine.need.backlog
+    if (backlog !== this.state.backlog) this.set({ backlog })
     const outcome = Exit.flatMap(exit, (token): Exit.Exit<Token.Token, RefreshError> =>
       Option.exists(mine.need.previous, (previous) => Token.isSame(previous, token)) &&
       Option.exists(token.expiresAt, (expiresAt) => DateTime.toEpochMillis(expiresAt) <= now.wall)
@@ -443,10 +504,10 @@ class Engine<R> {
       return this.measured(failed, 1)
     }
     const { reason } = error
-    this.failure = {
+    const failure = {
       error,
       at: now,
-      count: (this.failure?.count ?? 0) + 1,
+      count: (this.state.failure?.count ?? 0) + 1,
       isRetryable: error.isRetryable || Cause.isDie(outcome.cause),
       retryAfter:
         reason._tag === "Interaction" && (reason.kind === "Denied" || reason.kind === "Cancelled")
@@ -456,7 +517,8 @@ class Engine<R> {
             : undefined,
       jitter
     }
-    this.trustedUntil = -Infinity
+    this.set({ failure })
+    this.trust = undefined
     Deferred.unsafeDone(mine.landing, outcome)
     this.tell({ _tag: this.held === undefined ? "AcquisitionFailed" : "RenewalFailed", at: moment(now), error })
     const log = reason._tag === "Interaction" && reason.kind === "Forbidden" ? Effect.logDebug : Effect.logWarning
@@ -473,9 +535,10 @@ class Engine<R> {
       (expiresAt) => expiresAt > boarded.wall && expiresAt <= now.wall
     )
     const slept = Timing.elapsed(boarded, now) > Duration.toMillis(this.provider.timeLimit)
-    if (!isOver || !slept || mine.generation !== this.generation) return false
-    this.held = { ...this.holding(token, now, 0, mine), spacing: 0, dueIn: 0 }
-    this.failure = undefined
+    if (!isOver || !slept || mine.generation !== this.state.generation) return false
+    this.held = new Held(token, now, this.lifeOf(token, now), 0, "late")
+    this.trust = undefined
+    if (this.state.failure !== undefined) this.set({ failure: undefined })
     mine.need = { ...mine.need, previous: Option.some(token) }
     return true
   }
@@ -513,11 +576,11 @@ class Engine<R> {
   /** The last moment before the provider is asked: what was forgotten until now is not spent. */
   board(mine: Flight): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.leaving !== undefined)
-        return Effect.zipRight(Effect.interruptible(Deferred.await(this.leaving)), this.board(mine))
-      if (mine.generation !== this.generation) {
-        mine.generation = this.generation
-        mine.need = { ...mine.need, previous: Option.none(), backlog: this.backlog }
+      const { backlog = {}, generation, leaving } = this.state
+      if (leaving !== undefined) return Effect.zipRight(Effect.interruptible(Deferred.await(leaving)), this.board(mine))
+      if (mine.generation !== generation) {
+        mine.generation = generation
+        mine.need = { ...mine.need, previous: Option.none(), backlog }
       }
       mine.hasBegun = true
       return Effect.void
@@ -527,12 +590,12 @@ class Engine<R> {
   /** Tells once of a token that could not be stored, and sees to it that it will be. */
   keep(): Effect.Effect<void> {
     return Effect.clockWith((clock) => {
-      const { unsaved } = this.backlog
-      if (unsaved === undefined || unsaved === this.toldUnsaved) return Effect.void
-      this.toldUnsaved = unsaved
+      const unsaved = this.state.backlog?.unsaved
+      if (unsaved === undefined || unsaved === this.state.toldUnsaved) return Effect.void
+      this.set({ toldUnsaved: unsaved })
       this.tell({ _tag: "PersistFailed", at: moment(Timing.instant(clock)), error: unsaved.error })
-      if (this.saving === undefined && !this.closed)
-        this.saving = Runtime.runFork(this.runtime, Effect.interruptible(this.save(1)))
+      if (this.state.saving === undefined && !this.state.closed)
+        this.set({ saving: Runtime.runFork(this.common.runtime, Effect.interruptible(this.save(1))) })
       return Effect.logError(
         `${unsaved.error.message}; the token is used from memory, and storing it is tried again until it succeeds`
       )
@@ -548,8 +611,8 @@ class Engine<R> {
           Effect.zipRight(Effect.logWarning("the token could not be stored again"), this.save(count + 1)),
         onSuccess: () =>
           Effect.suspend(() => {
-            if (this.backlog.unsaved !== undefined) return this.save(1)
-            this.saving = undefined
+            if (this.state.backlog?.unsaved !== undefined) return this.save(1)
+            this.set({ saving: undefined })
             return Effect.void
           })
       }),
@@ -560,9 +623,9 @@ class Engine<R> {
   /** Stores what is not stored yet. */
   saveOnce(): Effect.Effect<void, TokenStoreError> {
     return Effect.suspend(() => {
-      const shelf = this.backlog
-      const { unsaved } = shelf
-      return unsaved === undefined
+      const shelf = this.state.backlog
+      const unsaved = shelf?.unsaved
+      return shelf === undefined || unsaved === undefined
         ? Effect.void
         : Effect.map(unsaved.save, () => {
             if (shelf.unsaved === unsaved) shelf.unsaved = undefined
@@ -576,19 +639,19 @@ class Engine<R> {
     const mine: Flight = {
       landing,
       arrival: this.arrivalOf(landing, need.interaction, anything),
-      generation: this.generation,
+      generation: this.state.generation,
       need: {
         previous: Option.map(Option.fromNullable(this.held), ({ token }) => token),
         validFor: Duration.millis(need.validFor ?? 0),
         interaction: need.interaction,
-        backlog: this.backlog
+        backlog: this.state.backlog ?? {}
       },
       hasBegun: false,
       refused,
       fiber: undefined
     }
     this.flight = mine
-    mine.fiber = Runtime.runFork(this.runtime, this.fly(mine, delay), { immediate: false })
+    mine.fiber = Runtime.runFork(this.common.runtime, this.fly(mine, delay), { immediate: false })
     return mine
   }
 
@@ -597,7 +660,7 @@ class Engine<R> {
       return this.refuse({ _tag: "InvalidResponse", description: "the token that was refused was issued again" })
     }
     const left =
-      this.held?.token === token ? this.held.expiresIn - Timing.elapsed(this.held.since, now) : this.lifeOf(token, now)
+      this.held?.token === token ? this.held.expiresIn - Timing.elapsed(this.held, now) : this.lifeOf(token, now)
     return want.validFor > 0 && left < want.validFor
       ? this.refuse({
           _tag: "InvalidResponse",
@@ -608,19 +671,19 @@ class Engine<R> {
 
   /** How long a caller has to wait before a flight of his own may start, or why he cannot have one. */
   clearance(want: Want, now: Timing.Instant): number | RefreshError {
-    const onlyBackground =
-      this.failure?.error.reason._tag === "Interaction" && this.failure.error.reason.kind === "Forbidden"
-    if (this.failure !== undefined && !onlyBackground) {
-      const left = Timing.pause(this.failure, undefined) - Timing.elapsed(this.failure.at, now)
-      if (left > 0) return this.failure.isRetryable && left <= Timing.patience ? left : this.failure.error
+    const { failure } = this.state
+    const onlyBackground = failure?.error.reason._tag === "Interaction" && failure.error.reason.kind === "Forbidden"
+    if (failure !== undefined && !onlyBackground) {
+      const left = Timing.pause(failure, undefined) - Timing.elapsed(failure.at, now)
+      if (left > 0) return failure.isRetryable && left <= Timing.patience ? left : failure.error
     }
     // One renewal may come before its time, for a caller who needs another token than the one held; a second has to wait.
     if (
       this.held !== undefined &&
-      (this.held.replacesRefused || (this.held.isWished && want.validFor > 0)) &&
+      (this.held.special === "replacement" || (this.held.special === "wished" && want.validFor > 0)) &&
       want !== anything
     ) {
-      const left = this.held.spacing - Timing.elapsed(this.held.since, now)
+      const left = this.spacing(this.held) - Timing.elapsed(this.held, now)
       if (left > 0) {
         return want.not !== undefined
           ? this.refuse({ _tag: "TooSoon", retryAfter: Duration.millis(left) })
@@ -658,12 +721,13 @@ class Engine<R> {
    * its own, a flight could land in between, and a second one would start.
    */
   obtain(want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
-    if (this.closed)
+    const { closed, generation, leaving } = this.state
+    if (closed)
       return Effect.fail(this.refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
-    if (this.leaving !== undefined) return Effect.zipRight(Deferred.await(this.leaving), this.whenDone(want))
+    if (leaving !== undefined) return Effect.zipRight(Deferred.await(leaving), this.whenDone(want))
     const joined = this.flight
     if (joined !== undefined) {
-      if (joined.hasBegun && joined.generation !== this.generation) {
+      if (joined.hasBegun && joined.generation !== generation) {
         return Effect.zipRight(Effect.exit(Deferred.await(joined.landing)), this.whenDone(want))
       }
       return want === anything ? joined.arrival : this.arrivalOf(joined.landing, joined.need.interaction, want)
@@ -681,7 +745,7 @@ class Engine<R> {
   again(want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
     const now = Timing.instant(clock)
     return this.held !== undefined && this.isUsable(now) && this.shortfall(want, this.held.token, now) === undefined
-      ? this.look(clock)
+      ? this.look(clock, false)
       : this.obtain(want, clock)
   }
 
@@ -689,23 +753,26 @@ class Engine<R> {
     return Effect.clockWith((clock) => this.again(want, clock))
   }
 
-  /** Everything but the fast path: both clocks are compared, and what is due is started. */
-  look(clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
+  /** Everything but the fast path: both clocks are compared, what is due is started, and if there is to be {@link trust}, it is said how long. */
+  look(clock: Clock.Clock, trusting: boolean): Effect.Effect<Token.Token, RefreshError> {
     if (this.held === undefined) return this.obtain(anything, clock)
     const now = Timing.instant(clock)
-    const age = Timing.elapsed(this.held.since, now)
+    const age = Timing.elapsed(this.held, now)
+    const exit = Exit.succeed(this.held.token)
     if (age >= this.held.expiresIn) {
-      this.trustedUntil = -Infinity
-      if (!this.expiryTold) {
-        this.expiryTold = true
+      this.trust = undefined
+      if (!this.state.toldExpired) {
+        this.set({ toldExpired: true })
         this.tell({ _tag: "Expired", at: moment(now), token: this.held.token })
       }
-      return this.isUsable(now) ? this.held.exit : this.obtain(anything, clock)
+      return this.isUsable(now) ? exit : this.obtain(anything, clock)
     }
     if (this.due(now) <= 0) this.launch({ interaction: "forbidden" })
-    this.trustedFrom = now.wall
-    this.trustedUntil = now.wall + Math.min(Timing.recheckEvery, this.held.expiresIn - age, this.due(now))
-    return this.held.exit
+    if (trusting) {
+      const rest = Math.min(Timing.recheckEvery, this.held.expiresIn - age, this.due(now))
+      this.trust = { from: now.wall, until: now.wall + rest, exit }
+    }
+    return exit
   }
 
   /** A stream for one reader, until the layer closes: what `offer` is called with, the latest `capacity` of it. */
@@ -716,13 +783,17 @@ class Engine<R> {
           // One step from the look at what is held to the subscription: nothing can happen in between.
           Effect.map(Queue.sliding<Option.Option<A>>(capacity), (queue) => {
             const listener = listen((value) => queue.unsafeOffer(Option.some(value)))
-            if (this.closed) queue.unsafeOffer(Option.none())
-            else (this.subscribers ??= new Map()).set(queue, listener)
+            const { closed, subscribers = new Map() } = this.state
+            if (closed) queue.unsafeOffer(Option.none())
+            else this.set({ subscribers: subscribers.set(queue, listener) })
             return queue
           }),
           (queue) =>
             Effect.zipRight(
-              Effect.sync(() => this.subscribers?.delete(queue)),
+              Effect.sync(() => {
+                this.state.subscribers?.delete(queue)
+                if (this.state.subscribers?.size === 0) this.set({ subscribers: undefined })
+              }),
               Queue.shutdown(queue)
             )
         ),
@@ -748,7 +819,7 @@ class Engine<R> {
   maintain(): Effect.Effect<Duration.Duration> {
     return Effect.clockWith((clock) => {
       const next = () => Duration.millis(Math.min(this.due(Timing.instant(clock)), Timing.maxLifetime))
-      if (this.closed) return Effect.succeed(Duration.infinity)
+      if (this.state.closed) return Effect.succeed(Duration.infinity)
       const running =
         this.flight ?? (this.due(Timing.instant(clock)) <= 0 ? this.launch({ interaction: "forbidden" }) : undefined)
       return running === undefined ? Effect.sync(next) : Effect.map(Effect.exit(Deferred.await(running.landing)), next)
@@ -757,7 +828,7 @@ class Engine<R> {
 
   statusAt(now: Timing.Instant): Status.Status {
     const token = Option.map(Option.fromNullable(this.held), ({ token }) => token)
-    const left = this.held === undefined ? 0 : this.held.expiresIn - Timing.elapsed(this.held.since, now)
+    const left = this.held === undefined ? 0 : this.held.expiresIn - Timing.elapsed(this.held, now)
     const rest = this.due(now)
     return {
       provider: this.provider.name,
@@ -767,13 +838,13 @@ class Engine<R> {
           ? "None"
           : !this.isUsable(now)
             ? "Expired"
-            : left <= this.held.window
+            : left <= this.window(this.held)
               ? "Stale"
               : "Fresh",
       who: Option.flatMap(token, Status.who),
       scope: Option.match(token, { onNone: () => [], onSome: ({ scope }) => scope }),
       expiresAt: Option.flatMap(token, ({ expiresAt }) => expiresAt),
-      lastError: Option.map(Option.fromNullable(this.failure), (failure) => ({
+      lastError: Option.map(Option.fromNullable(this.state.failure), (failure) => ({
         at: moment(failure.at),
         error: failure.error
       })),
@@ -789,10 +860,10 @@ class Engine<R> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.clockWith((clock) => {
         const mine = Deferred.unsafeMake<void>(FiberId.none)
-        this.leaving = mine
+        this.set({ leaving: mine })
         const done = Effect.sync(() => {
-          if (this.leaving === mine) this.leaving = undefined
-          this.forgottenAt = Timing.instant(clock).wall
+          this.set({ forgottenAt: Timing.instant(clock).wall })
+          if (this.state.leaving === mine) this.set({ leaving: undefined })
           Deferred.unsafeDone(mine, Exit.void)
         })
         const following = rest(restore)
@@ -804,7 +875,7 @@ class Engine<R> {
 
   /** With what the credentials were made with. */
   around<A, E>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> {
-    return Effect.provide(Scope.extend(effect, this.scope), this.runtime.context)
+    return Effect.provide(Scope.extend(effect, this.scope), this.common.runtime.context)
   }
 
   forget(): Effect.Effect<void, TokenStoreError> {
@@ -851,8 +922,9 @@ class Engine<R> {
             onNone: () => true,
             onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) > now.wall
           })
-          const isForgotten = DateTime.toEpochMillis(token.issuedAt) <= this.forgottenAt
-          if (isNewer && lives && !isForgotten && this.leaving === undefined && !this.closed)
+          const { closed, forgottenAt, leaving } = this.state
+          const isForgotten = DateTime.toEpochMillis(token.issuedAt) <= forgottenAt
+          if (isNewer && lives && !isForgotten && leaving === undefined && !closed)
             this.adopt(token, now, jitter, undefined)
         })
       )
@@ -862,15 +934,16 @@ class Engine<R> {
   /** The end: what is in the air lands, and what is not stored yet is stored, with the loggers of the layer and not of whoever closes it. */
   close(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.closed = true
-      this.trustedUntil = -Infinity
+      this.set({ closed: true })
+      this.trust = undefined
       const fiber = this.flight?.fiber
-      const end = Effect.sync(() => this.subscribers?.forEach((_, queue) => queue.unsafeOffer(Option.none())))
-      if (fiber === undefined && this.saving === undefined && this.backlog.unsaved === undefined) return end
+      const end = Effect.sync(() => this.state.subscribers?.forEach((_, queue) => queue.unsafeOffer(Option.none())))
+      if (fiber === undefined && this.state.saving === undefined && this.state.backlog?.unsaved === undefined)
+        return end
       // Waits for what may rotate a refresh token, and for what it brings to be stored.
       const landing = fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
       const lastSave = Effect.suspend(() =>
-        this.saving === undefined ? Effect.void : Fiber.interrupt(this.saving)
+        this.state.saving === undefined ? Effect.void : Fiber.interrupt(this.state.saving)
       ).pipe(
         Effect.zipRight(
           this.saveOnce().pipe(
@@ -882,15 +955,25 @@ class Engine<R> {
           )
         )
       )
-      const rest = Runtime.runFork(this.runtime, Effect.zipRight(landing, lastSave))
+      const rest = Runtime.runFork(this.common.runtime, Effect.zipRight(landing, lastSave))
       return Effect.zipRight(Fiber.await(rest), end)
     })
   }
 }
 
+/** One operation: as long as the wall clock is where it was expected, nothing else is looked at. */
+const tokenOf = (engine: Engine<any>): Credentials["token"] =>
+  Effect.clockWith((clock) => {
+    const { trust } = engine
+    if (trust === undefined) return engine.look(clock, true)
+    const now = clock.unsafeCurrentTimeMillis()
+    return now < trust.until && now >= trust.from ? trust.exit : engine.look(clock, true)
+  })
+
 /** What is shown of an engine. Streams and effects are put together when they are asked for: most credentials are only ever asked for tokens. */
 class Running implements Credentials {
   readonly #engine: Engine<any>
+  #token: Credentials["token"] | undefined = undefined
   constructor(engine: Engine<any>) {
     this.#engine = engine
   }
@@ -901,14 +984,14 @@ class Running implements Credentials {
     return this.#engine.provider.authorization
   }
   get token(): Credentials["token"] {
-    return this.#engine.token
+    return (this.#token ??= tokenOf(this.#engine))
   }
   get tokenValidFor(): Credentials["tokenValidFor"] {
     const engine = this.#engine
     return (duration) =>
       Effect.clockWith((clock) => {
         const validFor = Math.min(Duration.toMillis(duration), Timing.maxLifetime)
-        return engine.again({ validFor, not: undefined }, clock)
+        return validFor > 0 ? engine.again({ validFor, not: undefined }, clock) : engine.look(clock, false)
       })
   }
   get renew(): Credentials["renew"] {
@@ -1003,37 +1086,36 @@ export const maker = <R = never>(
   options?: Options
 ): Effect.Effect<(provider: Provider<R>) => Effect.Effect<Credentials, InvalidOption, Scope.Scope>, never, R> =>
   Effect.map(Effect.runtime<R>(), (around) => {
+    const ahead = milliseconds(options?.renewAhead ?? "1 minute")
+    const defaultLifetime = milliseconds(options?.defaultLifetime ?? Infinity)
     // Whatever region these credentials are made in, a flight is never interrupted before it has begun, and its acquisition always can be.
     const runtime = Runtime.disableRuntimeFlag(around, RuntimeFlags.Interruption)
+    const common: Common<R> = { ahead: ahead ?? 0, defaultLifetime: defaultLifetime ?? 0, runtime }
     return (provider) =>
       Effect.gen(function* () {
-        const ahead = yield* duration(provider.name, "renewAhead", options?.renewAhead ?? "1 minute")
-        const defaultLifetime = yield* duration(provider.name, "defaultLifetime", options?.defaultLifetime ?? Infinity)
+        const invalid = (option: string, expected: string) =>
+          new InvalidOption({ provider: provider.name, option, expected })
+        const aDuration = 'a duration, as "1 minute"'
+        if (ahead === undefined) return yield* invalid("renewAhead", aDuration)
+        if (defaultLifetime === undefined) return yield* invalid("defaultLifetime", aDuration)
         const scope = yield* Effect.scope
-        yield* Effect.provide(provider.check, Context.add(runtime.context, Scope.Scope, scope))
-        if (Option.isSome(provider.authorization.problem)) {
-          return yield* new InvalidOption({
-            provider: provider.name,
-            option: "authorization",
-            expected: provider.authorization.problem.value
-          })
+        // Into an empty scope most providers put nothing: it is not even touched for those that have nothing to check.
+        if (provider.check !== Effect.void) {
+          yield* Effect.provide(provider.check, Context.add(runtime.context, Scope.Scope, scope))
         }
-        const engine = new Engine(provider, ahead, defaultLifetime, runtime, scope)
-        yield* Scope.addFinalizer(scope, engine.close())
+        if (Option.isSome(provider.authorization.problem)) {
+          return yield* invalid("authorization", provider.authorization.problem.value)
+        }
+        const engine = new Engine(provider, common, scope)
+        // Bound, and no closure: half the memory.
+        yield* Scope.addFinalizerExit(scope, engine.close.bind(engine))
         if (provider.updates !== Stream.empty) yield* Effect.forkIn(engine.follow(), scope)
         return new Running(engine)
       })
   })
 
-const duration = (
-  provider: string,
-  option: string,
-  input: Duration.DurationInput
-): Effect.Effect<number, InvalidOption> =>
-  Option.match(Duration.decodeUnknown(input), {
-    onNone: () => Effect.fail(new InvalidOption({ provider, option, expected: 'a duration, as "1 minute"' })),
-    onSome: (duration) => Effect.succeed(Duration.toMillis(duration))
-  })
+const milliseconds = (input: Duration.DurationInput): number | undefined =>
+  Option.getOrUndefined(Option.map(Duration.decodeUnknown(input), Duration.toMillis))
 
 /**
  * A layer of credentials from a provider. Provider modules have one of their own; this is for recipes that you compose yourself.

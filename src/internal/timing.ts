@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A moment on both clocks: the wall clock jumps, the monotonic one stops while a laptop sleeps. */
+/** A moment on both clocks, in whole milliseconds: the wall clock jumps, the monotonic one stops while a laptop sleeps. */
 export interface Instant {
   readonly wall: number
   readonly mono: number
@@ -17,7 +17,7 @@ interface Clock {
 
 export const instant = (clock: Clock): Instant => ({
   wall: clock.unsafeCurrentTimeMillis(),
-  mono: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
+  mono: Math.floor(Number(clock.unsafeCurrentTimeNanos()) / 1_000_000)
 })
 
 /**

@@ -172,14 +172,14 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     title: "starts an acquisition for every caller",
     file: "src/Credentials.ts",
     from: "if (joined !== undefined) {",
-    to: "if (joined !== undefined && joined.generation !== this.generation) {"
+    to: "if (joined !== undefined && joined.generation !== generation) {"
   },
   {
     id: "S106",
     title: "keeps a failure after its pause",
     file: "src/Credentials.ts",
-    from: "if (left > 0) return this.failure.isRetryable &&",
-    to: "return this.failure.isRetryable && left > 0 &&"
+    from: "if (left > 0) return failure.isRetryable &&",
+    to: "return failure.isRetryable && left > 0 &&"
   },
   {
     id: "S124",
