@@ -26,13 +26,13 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import * as Credentials from "./Credentials.ts"
 import { InvalidOption, type RefreshError } from "./CredentialsError.ts"
+import { EmptyScope } from "./internal/emptyScope.ts"
 import * as Heap from "./internal/heap.ts"
 import * as Timing from "./internal/timing.ts"
 import type { Provider } from "./Provider.ts"
@@ -96,17 +96,21 @@ export interface Options<in K extends Key, out R> extends Credentials.Options {
   readonly concurrency?: number | undefined
 }
 
-/** One set of credentials. Times are of {@link make}'s own clock. */
-interface Entry {
+/** One set of credentials, and the scope of what its provider opens. Times are of {@link make}'s own clock. */
+class Entry extends EmptyScope {
   readonly id: string
-  readonly scope: Scope.CloseableScope
-  /** For those who wait; given up as soon as there is nothing to wait for. */
-  made: Deferred.Deferred<Credentials.Credentials, InvalidOption> | undefined
-  credentials: Credentials.Credentials | undefined
-  uses: number
+  /** Until they are made, what those wait for who want them. */
+  credentials: Credentials.Credentials | Deferred.Deferred<Credentials.Credentials, InvalidOption>
+  uses = 1
   usedAt: number
-  slot: Slot | undefined
-  isReleased: boolean
+  slot: Slot | undefined = undefined
+
+  constructor(id: string, made: Deferred.Deferred<Credentials.Credentials, InvalidOption>, usedAt: number) {
+    super()
+    this.id = id
+    this.credentials = made
+    this.usedAt = usedAt
+  }
 }
 
 /** A place on the schedule: given up, it keeps nothing of what it was for until its time comes. */
@@ -187,9 +191,14 @@ export const make = <const K extends Key, R = never>(
     const start = Runtime.runFork(yield* Effect.runtime<R>())
     const making = yield* Credentials.maker<R>(options)
 
-    const entries = new Map<string, Entry>()
+    const used = new Map<string, Entry>()
     /** Those that nobody uses, the least recently used first. */
-    const unused = new Set<Entry>()
+    const unused = new Map<string, Entry>()
+    /** Those that are released as soon as nobody uses them any more. */
+    const leaving = new Set<Entry>()
+    let isOver = false
+    const find = (id: string): Entry | undefined => used.get(id) ?? unused.get(id)
+    const size = () => used.size + unused.size
     const due = Heap.make<Slot>(({ dueAt }) => dueAt)
     let renewing = 0
     let woken: Deferred.Deferred<void> | undefined
@@ -209,47 +218,39 @@ export const make = <const K extends Key, R = never>(
     }
 
     /** In the background: a rotated refresh token that is on its way is given time to arrive. */
-    const close = ({ scope }: Entry): Effect.Effect<void> =>
-      Effect.sync(() => void start(Scope.close(scope, Exit.void)))
+    const close = (entry: Entry): void => void start(Scope.close(entry, Exit.void))
 
-    const release = (entry: Entry): Effect.Effect<void> => {
-      if (entries.get(entry.id) === entry) entries.delete(entry.id)
-      unused.delete(entry)
-      entry.isReleased = true
+    const release = (entry: Entry): void => {
+      if (find(entry.id) === entry) (entry.uses > 0 ? used : unused).delete(entry.id)
       if (entry.slot !== undefined) entry.slot.entry = undefined
-      return entry.uses === 0 ? close(entry) : Effect.void
+      if (entry.uses > 0) leaving.add(entry)
+      else close(entry)
     }
 
     const plan = (entry: Entry, dueAt: number) => {
-      if (entry.isReleased) return
+      if (find(entry.id) !== entry) return
       entry.slot = { dueAt, entry }
       due.push(entry.slot)
       wake()
     }
 
     /** Releases what there is too much of, and what has been idle for too long. */
-    const tidy = (now: number): Effect.Effect<void> => {
-      const tooMany: Array<Entry> = []
-      for (const entry of unused) {
-        if (entries.size - tooMany.length <= capacity && now - entry.usedAt < idleTimeToLive) break
-        tooMany.push(entry)
+    const tidy = (now: number): void => {
+      for (const entry of unused.values()) {
+        if (size() <= capacity && now - entry.usedAt < idleTimeToLive) break
+        release(entry)
       }
-      return tooMany.length === 0 ? Effect.void : Effect.forEach(tooMany, release, { discard: true })
     }
 
-    const build = (key: K, entry: Entry): Effect.Effect<void, never, R> =>
+    const build = (key: K, entry: Entry, made: Deferred.Deferred<Credentials.Credentials, InvalidOption>) =>
       Effect.suspend(() => making(lookup(key))).pipe(
-        Effect.provideService(Scope.Scope, entry.scope),
+        Effect.provideService(Scope.Scope, entry),
         Effect.exit,
-        Effect.flatMap((exit) => {
-          Deferred.unsafeDone(entry.made!, exit)
-          if (Exit.isSuccess(exit)) {
-            entry.credentials = exit.value
-            entry.made = undefined
-          }
+        Effect.map((exit) => {
+          Deferred.unsafeDone(made, exit)
           if (Exit.isFailure(exit)) return release(entry)
+          entry.credentials = exit.value
           if (scheduled) plan(entry, time)
-          return Effect.void
         })
       )
 
@@ -259,50 +260,51 @@ export const make = <const K extends Key, R = never>(
         const now = look(clock)
         const id = identify(key)
         if (id === undefined) return invalid("key", "text, or a record of texts and lists of texts")
-        const known = entries.get(id)
+        const known = find(id)
         if (known !== undefined) {
-          known.uses++
-          unused.delete(known)
+          if (known.uses++ === 0) {
+            unused.delete(id)
+            used.set(id, known)
+          }
           return Effect.succeed(known)
         }
-        const entry: Entry = {
-          id,
-          // At once: nobody may come in between.
-          scope: Effect.runSync(Scope.fork(whole, ExecutionStrategy.sequential)),
-          made: Deferred.unsafeMake(FiberId.none),
-          credentials: undefined,
-          uses: 1,
-          usedAt: now,
-          slot: undefined,
-          isReleased: false
-        }
-        entries.set(id, entry)
-        if (entries.size === 1) wake()
-        start(build(key, entry), { immediate: true })
-        return Effect.as(tidy(now), entry)
+        const made = Deferred.unsafeMake<Credentials.Credentials, InvalidOption>(FiberId.none)
+        const entry = new Entry(id, made, now)
+        used.set(id, entry)
+        if (size() === 1) wake()
+        if (isOver) Effect.runSync(Scope.close(entry, Exit.void))
+        start(build(key, entry, made), { immediate: true })
+        tidy(now)
+        return Effect.succeed(entry)
       })
 
     const leave = (entry: Entry): Effect.Effect<void> =>
       Effect.clockWith((clock) => {
         entry.uses--
         if (entry.uses > 0) return Effect.void
-        if (entry.isReleased) return close(entry)
-        entry.usedAt = look(clock)
-        unused.add(entry)
-        return entries.size > capacity ? tidy(entry.usedAt) : Effect.void
+        if (leaving.delete(entry)) close(entry)
+        else {
+          entry.usedAt = look(clock)
+          used.delete(entry.id)
+          unused.set(entry.id, entry)
+          if (size() > capacity) tidy(entry.usedAt)
+        }
+        return Effect.void
       })
 
-    const credentialsOf = (entry: Entry): Effect.Effect<Credentials.Credentials, InvalidOption> =>
-      entry.credentials === undefined ? Deferred.await(entry.made!) : Effect.succeed(entry.credentials)
+    const credentialsOf = ({ credentials }: Entry): Effect.Effect<Credentials.Credentials, InvalidOption> =>
+      Deferred.DeferredTypeId in credentials ? Deferred.await(credentials) : Effect.succeed(credentials)
 
     const use: CredentialsMap<K>["use"] = (key, f) =>
       Effect.acquireUseRelease(enter(key), (entry) => Effect.flatMap(credentialsOf(entry), f), leave)
 
     const renew = (entry: Entry): Effect.Effect<void> =>
       Effect.clockWith((clock) =>
-        Effect.map(entry.credentials!.maintain, (rest) => {
+        // Planned are only those that are made.
+        Effect.map((entry.credentials as Credentials.Credentials).maintain, (rest) => {
           renewing--
-          plan(entry, look(clock) + Duration.toMillis(Duration.clamp(rest, { minimum: shortest, maximum: longest })))
+          const pause = Duration.toMillis(Duration.clamp(rest, { minimum: shortest, maximum: longest }))
+          plan(entry, look(clock) + Math.ceil(pause))
           // Also if it is not planned any more: there is a hand free.
           wake()
         })
@@ -320,11 +322,12 @@ export const make = <const K extends Key, R = never>(
       }
       // With all hands busy, the next one that is free wakes us.
       const next = renewing < concurrency ? (due.peek()?.dueAt ?? Infinity) : Infinity
-      return Effect.forEach(begun, (entry) => Effect.forkIn(renew(entry), whole), { discard: true }).pipe(
-        Effect.zipRight(tidy(now)),
-        Effect.map(() =>
-          entries.size === 0 ? Duration.infinity : Duration.millis(Math.ceil(Math.min(next - now, Timing.nap)))
-        )
+      return Effect.map(
+        Effect.forEach(begun, (entry) => Effect.forkIn(renew(entry), whole), { discard: true }),
+        () => {
+          tidy(now)
+          return size() === 0 ? Duration.infinity : Duration.millis(Math.ceil(Math.min(next - now, Timing.nap)))
+        }
       )
     })
     const schedule = Effect.suspend(() => {
@@ -333,19 +336,28 @@ export const make = <const K extends Key, R = never>(
         rest === Duration.infinity ? Deferred.await(awake) : Effect.raceFirst(Effect.sleep(rest), Deferred.await(awake))
       )
     })
+    yield* Effect.addFinalizer((exit) =>
+      Effect.suspend(() => {
+        isOver = true
+        const all = [...leaving, ...unused.values(), ...used.values()]
+        return Effect.forEach(all, (entry) => Scope.close(entry, exit), { discard: true })
+      })
+    )
     yield* Effect.forkScoped(Effect.forever(schedule))
 
     const map: CredentialsMap<K> & { readonly toJSON: () => unknown } = {
-      token: (key) => use(key, (credentials) => credentials.token),
+      // Not the one that is made for being run again and again, and kept: with 100,000 tenants most are asked now and then.
+      token: (key) => use(key, (credentials) => credentials.tokenValidFor(0)),
       use,
       get: (key) => Effect.flatMap(Effect.acquireRelease(enter(key), leave), credentialsOf),
       invalidate: (key) =>
         Effect.suspend(() => {
-          const entry = entries.get(identify(key) ?? "")
-          return entry === undefined ? Effect.void : release(entry)
+          const entry = find(identify(key) ?? "")
+          if (entry !== undefined) release(entry)
+          return Effect.void
         }),
-      size: Effect.sync(() => entries.size),
-      toJSON: () => ({ _id: "effect-credentials/CredentialsMap", size: entries.size })
+      size: Effect.sync(size),
+      toJSON: () => ({ _id: "effect-credentials/CredentialsMap", size: size() })
     }
     return map
   })
