@@ -15,6 +15,7 @@ const workloads: Readonly<Record<string, () => Promise<{ readonly tables: () => 
   rotation: () => import("./rotation.ts"),
   store: () => import("./store.ts"),
   tenants: () => import("./tenants.ts"),
+  renewals: () => import("./renewals.ts"),
   jwt: () => import("./jwt.ts")
 }
 
