@@ -12,8 +12,11 @@ const said = <A>(child: ChildProcess): Promise<A> =>
     child.once("exit", (code) => reject(new Error(`${child.spawnargs.slice(1).join(" ")} ended with ${code}`)))
   })
 
-/** What a process was told: `input` of {@link apart}. */
-export const told = <A>(): A => JSON.parse(process.argv[2]!)
+/** What a process was told: `input` of {@link apart}. It ends with the one that told it. */
+export const told = <A>(): A => {
+  process.once("disconnect", () => process.exit())
+  return JSON.parse(process.argv[2]!)
+}
 
 /** Runs a module of this directory in a process of its own: tells it `input`, resolves with the one message that it sends. */
 export const apart = <A>(module: string, input: unknown): Promise<A> => said<A>(start(module, input))

@@ -4,4 +4,3 @@ import { told } from "./processes.ts"
 
 const { origin } = await listen(told())
 process.send!(origin)
-process.once("disconnect", () => process.exit())
