@@ -20,11 +20,10 @@ export interface Table {
   readonly contenders: ReadonlyArray<Contender>
   /** The contenders that all are compared with. */
   readonly floors: ReadonlyArray<string>
-  /**
-   * What is measured: the processor's time, the real time that passes, for what waits, or what `run` says itself, in nanoseconds, for what runs in a process of its own.
-   * Default: the processor's.
-   */
-  readonly time?: "processor" | "real" | "told"
+  /** What is measured: the processor's time, or the real time that passes, for what waits. Default: the processor's. */
+  readonly time?: "processor" | "real"
+  /** Whether `run` says itself how much of that time it took, in nanoseconds, because it runs in a process of its own. Default: false. */
+  readonly isTold?: boolean
   /** How often a batch does the work. Default: as often as takes 10 ms. */
   readonly batch?: number
   /** How many operations one turn stands for. Default: 1. */
@@ -82,8 +81,8 @@ export const quantile = (values: ReadonlyArray<number>, q: number): number => {
 }
 const median = (values: ReadonlyArray<number>): number => quantile(values, 0.5)
 
-const timed = async (contender: Contender, n: number, time: Table["time"] = "processor"): Promise<number> => {
-  if (time === "told") return Number(await contender.run(n))
+const timed = async (contender: Contender, n: number, { isTold, time }: Table): Promise<number> => {
+  if (isTold === true) return Number(await contender.run(n))
   if (time === "real") {
     const start = performance.now()
     await contender.run(n)
@@ -96,10 +95,10 @@ const timed = async (contender: Contender, n: number, time: Table["time"] = "pro
 }
 
 /** Runs it until it is compiled, and says how often it is to run in a batch. */
-const warmUp = async (contender: Contender): Promise<number> => {
+const warmUp = async (contender: Contender, table: Table): Promise<number> => {
   let n = 100
   for (const end = performance.now() + 500; performance.now() < end;) {
-    n = Math.max(100, Math.round(10e6 / (await timed(contender, n))))
+    n = Math.max(100, Math.round(10e6 / (await timed(contender, n, table))))
   }
   return n
 }
@@ -108,13 +107,13 @@ const warmUp = async (contender: Contender): Promise<number> => {
 export const measure = async (table: Table, rounds = table.rounds ?? 100): Promise<ReadonlyArray<Row>> => {
   const { contenders, operations = 1 } = table
   const batches: Array<number> = []
-  for (const contender of contenders) batches.push(table.batch ?? (await warmUp(contender)))
+  for (const contender of contenders) batches.push(table.batch ?? (await warmUp(contender, table)))
   const samples = contenders.map((): Array<number> => [])
   for (let round = 0; round < rounds; round++) {
     // In another order each time, so that none always cleans up after the same.
     const order = contenders.map((_, index) => [Math.random(), index] as const).sort(([a], [b]) => a - b)
     for (const [, next] of order)
-      samples[next]!.push((await timed(contenders[next]!, batches[next]!, table.time)) / operations)
+      samples[next]!.push((await timed(contenders[next]!, batches[next]!, table)) / operations)
   }
   const floors = table.floors.map((floor) => samples[contenders.findIndex(({ name }) => name === floor)]!)
   return contenders.map((contender, index): Row => {
@@ -136,7 +135,7 @@ export const measure = async (table: Table, rounds = table.rounds ?? 100): Promi
 export const weigh = async (table: Table, turns: number): Promise<Readonly<Record<string, number>>> => {
   const bytes: Record<string, number> = {}
   for (const contender of table.contenders) {
-    await warmUp(contender)
+    await warmUp(contender, table)
     const samples: Array<number> = []
     for (let sample = 0; sample < 15; sample++) {
       const before = process.memoryUsage().heapUsed

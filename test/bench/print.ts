@@ -34,6 +34,6 @@ export const print = (table: Table, rows: ReadonlyArray<Row & { readonly bytes?:
   const rule = `|${widths.map((width, column) => "-".repeat(width + 1) + (column === 0 ? "-" : ":")).join("|")}|`
   console.log([line(cells[0]!), rule, ...cells.slice(1).map(line)].join("\n"))
   console.log(
-    `ns: ${table.time === "told" ? "real" : (table.time ?? "processor")} time, ±: half of the rounds; "ns more" is over ${table.floors.at(-1)}. Others kept ${others.toFixed(1)} of ${os.cpus().length} processors busy.${table.note === undefined ? "" : ` ${table.note}.`}\n`
+    `ns: ${table.time ?? "processor"} time, ±: half of the rounds; "ns more" is over ${table.floors.at(-1)}. Others kept ${others.toFixed(1)} of ${os.cpus().length} processors busy.${table.note === undefined ? "" : ` ${table.note}.`}\n`
   )
 }
