@@ -138,11 +138,10 @@ export const verifier = (options: Options): Verifier => {
       const issuer = yield* Effect.mapError(server.issuer, () => invalid("the issuer is not known"))
 
       const first = yield* keys()
-      const known = { ...header, alg: algorithm }
-      let outcome = yield* Jose.verify(text, first, known)
+      let outcome = yield* Jose.verify(text, first, algorithm)
       if (outcome !== "Verified") {
         const next = yield* keys(first)
-        if (next !== first) outcome = yield* Jose.verify(text, next, known)
+        if (next !== first) outcome = yield* Jose.verify(text, next, algorithm)
       }
       if (outcome !== "Verified") {
         const description =

@@ -23,7 +23,6 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { JwtError } from "./CredentialsError.ts"
-import * as Base64url from "./internal/base64url.ts"
 import * as Json from "./internal/json.ts"
 
 /**
@@ -44,9 +43,19 @@ const longest = 65_536
 
 const fail = (description: string) => Either.left(new JwtError({ description }))
 
+/** By what every runtime has built in, which is several times faster than a loop. */
 const part = (encoded: string): Readonly<Record<string, unknown>> | undefined => {
-  const text = Base64url.decodeText(encoded)
-  return text === undefined ? undefined : Json.parseObject(text)
+  // The other alphabet, and white space, are fine for atob.
+  if (/[^\w=-]/.test(encoded)) return undefined
+  try {
+    const binary = atob(encoded.replaceAll("-", "+").replaceAll("_", "/"))
+    // ASCII is the same in UTF-8, and most often there is nothing else.
+    if (!/[\x80-\xff]/.test(binary)) return Json.parseObject(binary)
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0))
+    return Json.parseObject(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
+  } catch {
+    return undefined
+  }
 }
 
 /**

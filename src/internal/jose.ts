@@ -7,8 +7,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { createLocalJWKSet, JWK, JWSHeaderParameters } from "jose"
-import * as Base64url from "./base64url.ts"
+import * as Encoding from "effect/Encoding"
+import type { JWK, createLocalJWKSet } from "jose"
 import * as Json from "./json.ts"
 import { toPkcs8 } from "./pem.ts"
 
@@ -167,37 +167,25 @@ export const keySet = (keys: ReadonlyArray<unknown>): KeySet =>
 /** Without a key identifier, or with one that several keys have, this many keys are tried. */
 const mostKeys = 5
 
-/** What Web Crypto is told of an algorithm besides the key (RFC 7518 §3.1, RFC 8037 §3.1). */
-const parametersOf = (algorithm: string): AlgorithmIdentifier | RsaPssParams | EcdsaParams => {
-  const bits = Number(algorithm.slice(2))
-  if (algorithm.startsWith("RS")) return "RSASSA-PKCS1-v1_5"
-  if (algorithm.startsWith("PS")) return { name: "RSA-PSS", saltLength: bits / 8 }
-  return algorithm.startsWith("ES") ? { name: "ECDSA", hash: `SHA-${bits}` } : "Ed25519"
-}
-
 /**
- * Whether one of the keys signed it; `header` is its own, already read. A key counts only if its type, curve, `alg`, `use`, `key_ops` and `kid` fit; an RSA key only from
- * 2048 bits. Secret and private keys never count, and keys inside the header are not looked at.
+ * Whether one of the keys signed it. A key counts only if its type, curve, `alg`, `use`, `key_ops` and `kid` fit; an RSA key only from 2048 bits.
+ * Secret and private keys never count, and keys inside the header are not looked at.
  */
 export const verify = (
   jws: string,
   keys: KeySet,
-  header: JWSHeaderParameters & { readonly alg: string }
+  algorithm: string
 ): Effect.Effect<"Verified" | "UnknownKey" | "WrongSignature"> =>
-  // jose would read the token once more, which takes a third as long as the signature itself. It chooses the key.
   Effect.promise(async () => {
-    const end = jws.lastIndexOf(".")
     // The last character of base64 may hold bits that no decoder looks at: two texts, one signature.
-    const signature = Base64url.decodeCanonical(jws.slice(end + 1))
-    if (signature === undefined) return "WrongSignature"
-    const content = new TextEncoder().encode(jws.slice(0, end))
-    const isSignedBy = async (key: CryptoKey) => {
-      const { modulusLength = 2048 } = key.algorithm as { readonly modulusLength?: number }
-      return modulusLength >= 2048 && (await crypto.subtle.verify(parametersOf(header.alg), key, signature, content))
-    }
-    const set = await keys()
+    const signature = jws.slice(jws.lastIndexOf(".") + 1)
+    const bytes = Encoding.decodeBase64Url(signature)
+    if (Either.isLeft(bytes) || Encoding.encodeBase64Url(bytes.right) !== signature) return "WrongSignature"
+    const options = { algorithms: [algorithm] }
+    const [{ compactVerify }, set] = [await loadVerify(), await keys()]
     try {
-      return (await isSignedBy(await set(header))) ? "Verified" : "WrongSignature"
+      await compactVerify(jws, set, options)
+      return "Verified"
     } catch (error) {
       const { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } = await loadErrors()
       if (error instanceof JWKSNoMatchingKey) return "UnknownKey"
@@ -206,7 +194,8 @@ export const verify = (
       for await (const key of error) {
         if (++tried > mostKeys) break
         try {
-          if (await isSignedBy(key)) return "Verified"
+          await compactVerify(jws, key, options)
+          return "Verified"
         } catch {
           // The next one.
         }

@@ -64,13 +64,14 @@ export const make = <A, E, R>(
     })
   })
 
-  const orAsk = (rejected: A | undefined, otherwise: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.clockWith((clock): Effect.Effect<A, E, R> => known(Timing.instant(clock), rejected) ?? otherwise())
+  const orAsk = <E2, R2>(rejected: A | undefined, otherwise: Effect.Effect<A, E2, R2>): Effect.Effect<A, E | E2, R2> =>
+    Effect.clockWith((clock): Effect.Effect<A, E | E2, R2> => known(Timing.instant(clock), rejected) ?? otherwise)
 
   return (rejected) =>
-    orAsk(rejected, () =>
+    orAsk(
+      rejected,
       Effect.flatMap(
-        Effect.flatMap(Effect.forkDaemon(Effect.interruptible(one(orAsk(rejected, () => ask)))), Fiber.await),
+        Effect.flatMap(Effect.forkDaemon(Effect.interruptible(one(orAsk(rejected, ask)))), Fiber.await),
         identity
       )
     )

@@ -542,8 +542,8 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S273",
     title: "believes any signature",
     file: "src/internal/jose.ts",
-    from: "await crypto.subtle.verify(parametersOf(header.alg), key, signature, content)",
-    to: "parametersOf(header.alg) !== undefined && content !== signature"
+    from: "await compactVerify(jws, set, options)",
+    to: "await Promise.resolve(options)"
   },
   {
     id: "S273",
@@ -598,8 +598,8 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S274",
     title: "takes an ID token that lacks claims, such as when it expires",
     file: "src/protocol/IdTokenClaims.ts",
-    from: "isKnown.find(([claim, is]) => !is(wire[claim]))",
-    to: "isKnown.find(([claim, is]) => wire[claim] !== undefined && !is(wire[claim]))",
+    from: "isKnown.find(([, is]) => !is(wire))",
+    to: "isKnown.find(([claim, is]) => wire[claim] !== undefined && !is(wire))",
     also: [
       {
         file: "src/protocol/IdTokenClaims.ts",
