@@ -18,12 +18,14 @@ export interface Contender {
 export interface Table {
   readonly title: string
   readonly contenders: ReadonlyArray<Contender>
-  /** The contenders that all are compared with. */
+  /** The contenders that all are compared with, if there are any. */
   readonly floors: ReadonlyArray<string>
   /** What is measured: the processor's time, or the real time that passes, for what waits. Default: the processor's. */
   readonly time?: "processor" | "real"
-  /** Whether `run` says itself how much of that time it took, in nanoseconds, because it runs in a process of its own. Default: false. */
+  /** Whether `run` says itself how much it took, because it runs in a process of its own, or because it is no time. Default: false. */
   readonly isTold?: boolean
+  /** What is told is told in this. Default: nanoseconds. */
+  readonly unit?: "ns" | "ms" | "bytes"
   /** How often a batch does the work. Default: as often as takes 10 ms. */
   readonly batch?: number
   /** How many operations one turn stands for. Default: 1. */
@@ -36,14 +38,15 @@ export interface Table {
   readonly weighed?: number
 }
 
-/** What was found out about a contender. Times are medians in nanoseconds; of a ratio to a floor, too. */
+/** What was found out about a contender: medians, of a ratio to a floor, too. */
 export interface Row {
   readonly name: string
-  readonly ns: number
+  /** In the table's unit. */
+  readonly median: number
   /** Half of the rounds lay within this part of the median. */
   readonly spread: number
   readonly ratios: Readonly<Record<string, number>>
-  /** Nanoseconds more than the last of the floors, and what half of the rounds lay between. */
+  /** How much more than the last of the floors. */
   readonly added: number
   readonly counts: Readonly<Record<string, number>>
 }
@@ -120,12 +123,12 @@ export const measure = async (table: Table, rounds = table.rounds ?? 100): Promi
     const own = samples[index]!
     return {
       name: contender.name,
-      ns: median(own),
+      median: median(own),
       spread: (quantile(own, 0.75) - quantile(own, 0.25)) / median(own),
       ratios: Object.fromEntries(
-        table.floors.map((floor, at) => [floor, median(own.map((ns, round) => ns / floors[at]![round]!))])
+        table.floors.map((floor, at) => [floor, median(own.map((one, round) => one / floors[at]![round]!))])
       ),
-      added: median(own.map((ns, round) => ns - floors.at(-1)![round]!)),
+      added: median(own.map((one, round) => one - (floors.at(-1)?.[round] ?? one))),
       counts: contender.counts?.() ?? {}
     }
   })

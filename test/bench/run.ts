@@ -16,7 +16,9 @@ const workloads: Readonly<Record<string, () => Promise<{ readonly tables: () => 
   store: () => import("./store.ts"),
   tenants: () => import("./tenants.ts"),
   renewals: () => import("./renewals.ts"),
-  jwt: () => import("./jwt.ts")
+  jwt: () => import("./jwt.ts"),
+  cold: () => import("./cold.ts"),
+  bundle: () => import("./bundle.ts")
 }
 
 const args = process.argv.slice(2)
