@@ -74,8 +74,14 @@ if (args.includes("--json")) {
 type Ratios = Record<string, Record<string, Record<string, number>>>
 const stored = "ratios.json"
 const before: Ratios = fs.existsSync(stored) ? JSON.parse(fs.readFileSync(stored, "utf8")) : {}
+const isCompared = args.includes("--check") || args.includes("--store")
+// What becomes of other libraries is not for us to look after.
+const others = isCompared ? (await import("./peers.ts")).peers.map(({ name }) => name) : []
 const now: Ratios = Object.fromEntries(
-  report.map(({ rows, title }) => [title, Object.fromEntries(rows.map(({ name, ratios }) => [name, ratios]))])
+  report.map(({ rows, title }) => [
+    title,
+    Object.fromEntries(rows.flatMap(({ name, ratios }) => (others.includes(name) ? [] : [[name, ratios]])))
+  ])
 )
 if (args.includes("--check")) {
   // Half as much again: less than that is what else the machine does.
