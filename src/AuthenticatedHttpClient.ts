@@ -50,7 +50,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import { dual } from "effect/Function"
 import { globalValue } from "effect/GlobalValue"
@@ -291,12 +291,26 @@ const resolve = (location: string, base: URL | undefined): URL | undefined => {
   }
 }
 
-/** Whether two contexts hold the very same: a client's layer merges one anew for each request. */
-const isSameContext = (self: Context.Context<never>, that: Context.Context<never>): boolean => {
-  if (self === that) return true
-  if (self.unsafeMap.size !== that.unsafeMap.size) return false
-  for (const [key, service] of self.unsafeMap) if (that.unsafeMap.get(key) !== service) return false
+/** Whether a context holds the very same as one before, in the same order. Entries would have to be taken apart: that takes longer than two loops. */
+const isSame = (
+  { unsafeMap }: Context.Context<never>,
+  keys: ReadonlyArray<string>,
+  services: ReadonlyArray<unknown>
+): boolean => {
+  if (unsafeMap.size !== keys.length) return false
+  let i = 0
+  for (const key of unsafeMap.keys()) if (key !== keys[i++]) return false
+  i = 0
+  for (const service of unsafeMap.values()) if (service !== services[i++]) return false
   return true
+}
+
+/** The context in which fetch does not follow redirects; the rest of what it was told stays. */
+const withManualRedirects = (context: Context.Context<never>): Context.Context<never> => {
+  const init: RequestInit | undefined = context.unsafeMap.get(FetchHttpClient.RequestInit.key)
+  return init?.redirect === "manual"
+    ? context
+    : (Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" }) as Context.Context<never>)
 }
 
 /** Whether a body can be sent a second time. */
@@ -337,6 +351,14 @@ const withoutHeaders = <E>(cause: Cause.Cause<E>, { final, token }: Attempt): Ca
           ? (new HttpClientError.RequestError({ ...error, request: final }) as E)
           : error
       )
+
+/** A client from a layer has put the context back by itself; after any other it is on us. */
+const restored = <A, E, R>(
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  context: Context.Context<never>,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  fiber.currentContext === context ? effect : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), effect)
 
 /** Reads away what is left of a small response, so that its connection can be used again; gives up on a large or slow one. */
 const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
@@ -413,7 +435,8 @@ const over = <E, R>(
   let lastOrigin: string | undefined
   let lastPrefix: string | undefined
   let lastSendable: Token.Token | undefined
-  let lastContext: Context.Context<never> | undefined
+  let lastKeys: ReadonlyArray<string> = []
+  let lastServices: ReadonlyArray<unknown> = []
   let lastManual: Context.Context<never> | undefined
   let lastRedacted: ReadonlyArray<string | RegExp> | undefined
   let lastNames: ReadonlyArray<string> | undefined
@@ -442,17 +465,14 @@ const over = <E, R>(
     return lastOrigin
   }
 
-  /** The context with which fetch does not follow redirects; the rest of what it was told stays. */
-  const withManualRedirects = (context: Context.Context<never>): Context.Context<never> => {
-    if (lastContext === undefined || !isSameContext(context, lastContext)) {
-      const init = context.unsafeMap.get(FetchHttpClient.RequestInit.key) as RequestInit | undefined
-      lastManual =
-        init?.redirect === "manual"
-          ? context
-          : (Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" }) as typeof context)
-      lastContext = context
+  /** {@link withManualRedirects}. A client's layer merges a context anew for each request, of the same services: those decide. */
+  const manual = (context: Context.Context<never>): Context.Context<never> => {
+    if (lastManual === undefined || !isSame(context, lastKeys, lastServices)) {
+      lastKeys = [...context.unsafeMap.keys()]
+      lastServices = [...context.unsafeMap.values()]
+      lastManual = withManualRedirects(context)
     }
-    return lastManual!
+    return lastManual
   }
 
   /** The header names that spans do not show, with those that we may set. */
@@ -473,7 +493,7 @@ const over = <E, R>(
   const fetchable = (
     request: HttpClientRequest.HttpClientRequest
   ): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
-    FiberRef.modify(FiberRef.currentContext, (context) => [request, withManualRedirects(context)])
+    FiberRef.modify(FiberRef.currentContext, (context) => [request, manual(context)])
 
   const prove = (
     attempt: Attempt,
@@ -532,17 +552,12 @@ const over = <E, R>(
 
   const send = (attempt: Attempt): Answer => {
     const { fiber, request } = attempt.order
-    const context = fiber.getFiberRef(FiberRef.currentContext)
-    // A client from a layer has put the context back by itself; after any other it is on us.
-    const restoring = <A, E2, R2>(effect: Effect.Effect<A, E2, R2>): Effect.Effect<A, E2, R2> =>
-      fiber.getFiberRef(FiberRef.currentContext) === context
-        ? effect
-        : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), effect)
+    const context = fiber.currentContext
     return Effect.matchCauseEffect(
       HttpClient.mapRequestEffect(client, (preprocessed) => attach(attempt, preprocessed)).execute(request),
       {
-        onFailure: (cause) => restoring(Effect.failCause(withoutHeaders(cause, attempt))),
-        onSuccess: (response) => restoring(receive(attempt, response))
+        onFailure: (cause) => restored(fiber, context, Effect.failCause(withoutHeaders(cause, attempt))),
+        onSuccess: (response) => restored(fiber, context, receive(attempt, response))
       }
     )
   }
@@ -662,29 +677,28 @@ const over = <E, R>(
   }
 
   return HttpClient.makeWith<never, never, E | RefreshError | CrossOriginRedirect, R>(
-    Effect.flatMap((request) =>
-      Effect.withFiberRuntime((fiber): Answer => {
-        const instead = fiber.getFiberRef(currentInstead)
-        if (instead === "none") return client.execute(request)
-        const credentials = instead ?? own
-        const authorization = options.authorization ?? credentials.authorization
-        const order: Order = { fiber, request, credentials, authorization }
-        const attempt: Attempt = {
-          order,
-          hop: undefined,
-          hops: 0,
-          isReplay: false,
-          isProvenAnew: false,
-          renewed: undefined,
-          token: undefined,
-          signed: undefined,
-          final: undefined
-        }
-        const redacted = fiber.getFiberRef(Headers.currentRedactedNames)
-        const all = protectedNames(redacted, authorization.names)
-        return all === redacted ? send(attempt) : Effect.locally(send(attempt), Headers.currentRedactedNames, all)
-      })
-    ),
+    Effect.flatMap((request) => {
+      const fiber = Option.getOrThrow(Fiber.getCurrentFiber())
+      const instead = fiber.getFiberRef(currentInstead)
+      if (instead === "none") return client.execute(request)
+      const credentials = instead ?? own
+      const authorization = options.authorization ?? credentials.authorization
+      const order: Order = { fiber, request, credentials, authorization }
+      const attempt: Attempt = {
+        order,
+        hop: undefined,
+        hops: 0,
+        isReplay: false,
+        isProvenAnew: false,
+        renewed: undefined,
+        token: undefined,
+        signed: undefined,
+        final: undefined
+      }
+      const redacted = fiber.getFiberRef(Headers.currentRedactedNames)
+      const all = protectedNames(redacted, authorization.names)
+      return all === redacted ? send(attempt) : Effect.locally(send(attempt), Headers.currentRedactedNames, all)
+    }),
     Effect.succeed
   )
 }

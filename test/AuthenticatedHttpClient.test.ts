@@ -840,6 +840,31 @@ describe("what fetch is told", () => {
     })
   )
 
+  it.effect("whatever else differs between one request and the next reaches the client", () =>
+    Effect.gen(function* () {
+      const [One, Other] = [Context.GenericTag<string>("test/One"), Context.GenericTag<string>("test/Other")]
+      const seen: Array<ReadonlyArray<unknown>> = []
+      const client = HttpClient.make((request, _url, _signal, { currentContext: { unsafeMap } }) => {
+        seen.push([unsafeMap.get(One.key), unsafeMap.get(Other.key)])
+        return Effect.succeed(HttpClientResponse.fromWeb(request, new Response()))
+      })
+      const authenticated = over(client, fakeCredentials())
+      const services: ReadonlyArray<Context.Context<any>> = [
+        Context.make(One, "a"),
+        Context.make(One, "b"),
+        Context.make(Other, "b"),
+        Context.make(One, "a").pipe(Context.add(Other, "b")),
+        Context.make(Other, "a").pipe(Context.add(One, "b")),
+        Context.empty() as Context.Context<any>
+      ]
+      for (const context of services) yield* authenticated.get(me).pipe(Effect.provide(context))
+      assert.deepStrictEqual(
+        seen,
+        services.map(({ unsafeMap }) => [unsafeMap.get(One.key), unsafeMap.get(Other.key)])
+      )
+    })
+  )
+
   it.effect.each([
     ["a success", new Response()],
     ["a failure", new Error("down")],
