@@ -165,23 +165,63 @@ export interface Provider<out R = never> extends Pipeable {
  */
 export const make = <R = never>(
   options: Pick<Provider<R>, "name" | "acquire"> & Partial<Omit<Provider<R>, "pipe">>
-): Provider<R> => ({
-  key: Option.none(),
-  authorization: Authorization.bearer,
-  timeLimit,
-  revoke: options.forget === undefined ? nobodyToTell : () => options.forget!,
-  forget: Effect.void,
-  updates: Stream.empty,
-  check: Effect.void,
-  ...options,
-  pipe
-})
+): Provider<R> =>
+  new Recipe(options.forget === undefined ? options : { revoke: () => options.forget!, ...options }) as any
 
-// One for all: there may be as many providers as there are tenants.
+/** What a provider is where nobody says otherwise. */
+const defaults: Omit<Provider, "name" | "acquire"> = {
+  get key() {
+    return Option.none()
+  },
+  get authorization() {
+    return Authorization.bearer
+  },
+  get timeLimit() {
+    return timeLimit
+  },
+  get revoke() {
+    return nobodyToTell
+  },
+  get forget() {
+    return Effect.void
+  },
+  get updates() {
+    return Stream.empty
+  },
+  get check() {
+    return Effect.void
+  },
+  get pipe() {
+    return pipe
+  }
+}
 const timeLimit = /* @__PURE__ */ Duration.seconds(30)
 const nobodyToTell = () => Effect.void
 function pipe(this: unknown) {
   return pipeArguments(this, arguments)
+}
+
+const members = /* @__PURE__ */ Object.entries(/* @__PURE__ */ Object.getOwnPropertyDescriptors(defaults))
+
+/**
+ * A provider as there may be one for each of 100,000 tenants: it has room for what is its own. The rest are getters that all have in common, and yet its own members, so
+ * that it can be spread like any record.
+ */
+class Recipe {
+  readonly name: unknown
+  readonly acquire: unknown
+
+  constructor(given: Readonly<Record<string, unknown>>) {
+    this.name = given["name"]
+    this.acquire = given["acquire"]
+    const own: Record<string, unknown> = { ...given }
+    for (const [name, member] of members) {
+      if (given[name] !== undefined && given[name] !== member.get!()) continue
+      Object.defineProperty(this, name, member)
+      delete own[name]
+    }
+    Object.assign(this, own)
+  }
 }
 
 /**
