@@ -53,6 +53,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Authorization } from "./Authorization.ts"
 import { InvalidOption, RefreshError, type RevocationError, type TokenStoreError } from "./CredentialsError.ts"
+import { closeWith } from "./internal/emptyScope.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Timing from "./internal/timing.ts"
 import type { Backlog, Need, Provider, Unsaved } from "./Provider.ts"
@@ -241,11 +242,24 @@ class Held implements Timing.Instant {
   }
 }
 
-/** While the wall clock is in between, the token held is right without a further look. */
-interface Trust {
-  readonly from: number
-  readonly until: number
-  readonly exit: Exit.Exit<Token.Token>
+/** The fast path, for whoever asks again and again: while the wall clock is in between, the token held is right without a further look. */
+class Door {
+  from = Infinity
+  until = -Infinity
+  exit: Exit.Exit<Token.Token> | undefined = undefined
+  readonly token: Effect.Effect<Token.Token, RefreshError>
+
+  constructor(credentials: Running<any>) {
+    this.token = Effect.clockWith((clock) => {
+      const now = clock.unsafeCurrentTimeMillis()
+      return now < this.until && now >= this.from ? this.exit! : credentials.look(clock, this)
+    })
+  }
+
+  shut(): void {
+    this.until = -Infinity
+    this.exit = undefined
+  }
 }
 
 /** One request for a token, shared by everybody who waits. */
@@ -283,6 +297,7 @@ interface Common<R> {
 
 /** What is so with few credentials at a time. */
 interface Circumstances {
+  readonly flight: Flight | undefined
   readonly failure: (Timing.Failure & { readonly error: RefreshError }) | undefined
   /** How often what was held has been forgotten. */
   readonly generation: number
@@ -301,6 +316,7 @@ interface Circumstances {
 
 /** The same for all with which nothing is the matter. */
 const usual: Circumstances = {
+  flight: undefined,
   failure: undefined,
   generation: 0,
   forgottenAt: -Infinity,
@@ -320,50 +336,49 @@ const isUsual = (state: Circumstances): boolean =>
 const isEmpty = (backlog: Backlog): boolean => backlog.unsaved === undefined && backlog.warned === undefined
 
 /** A provider, running: what is known, and all that is done about it. Methods and few members, as a process may hold it for 100,000 tenants. */
-class Engine<R> {
-  held: Held | undefined = undefined
-  flight: Flight | undefined = undefined
-  trust: Trust | undefined = undefined
+class Running<R> implements Credentials {
+  #held: Held | undefined = undefined
+  #door: Door | undefined = undefined
   /** To be changed with {@link set}. */
-  state: Circumstances = usual
-  readonly provider: Provider<R>
-  readonly common: Common<R>
-  readonly scope: Scope.Scope
+  #state: Circumstances = usual
+  readonly #provider: Provider<R>
+  readonly #common: Common<R>
+  readonly #scope: Scope.Scope
 
   constructor(provider: Provider<R>, common: Common<R>, scope: Scope.Scope) {
-    this.provider = provider
-    this.common = common
-    this.scope = scope
+    this.#provider = provider
+    this.#common = common
+    this.#scope = scope
   }
 
   set(change: Partial<Circumstances>): void {
-    const next = { ...this.state, ...change }
-    this.state = isUsual(next) ? usual : next
+    const next = { ...this.#state, ...change }
+    this.#state = isUsual(next) ? usual : next
   }
 
   tell(event: Event): void {
-    this.state.subscribers?.forEach((listener) => listener(event))
+    this.#state.subscribers?.forEach((listener) => listener(event))
   }
 
   refuse(reason: RefreshError["reason"]): RefreshError {
-    return new RefreshError({ provider: this.provider.name, reason })
+    return new RefreshError({ provider: this.#provider.name, reason })
   }
 
   measured<In, Out>(metric: Metric.Metric<any, In, Out>, value: In): Effect.Effect<void> {
-    return Metric.update(Metric.tagged(metric, "provider", this.provider.name), value)
+    return Metric.update(Metric.tagged(metric, "provider", this.#provider.name), value)
   }
 
   // A token issued without any life is what the server wants to be used, until it may be asked again.
   isUsable(now: Timing.Instant): boolean {
     return (
-      this.held !== undefined &&
-      Timing.elapsed(this.held, now) < (this.held.expiresIn > 0 ? this.held.expiresIn : this.spacing(this.held))
+      this.#held !== undefined &&
+      Timing.elapsed(this.#held, now) < (this.#held.expiresIn > 0 ? this.#held.expiresIn : this.spacing(this.#held))
     )
   }
 
   /** The early-renewal window of a token. */
   window({ token }: Held): number {
-    return Timing.renewalWindow(this.lifetime(token), this.common.ahead)
+    return Timing.renewalWindow(this.lifetime(token), this.#common.ahead)
   }
 
   /** The least time between a token and the next. */
@@ -373,13 +388,13 @@ class Engine<R> {
 
   /** Milliseconds until a renewal in the background is due: 0 is now, infinity is not before something else happens. */
   due(now: Timing.Instant): number {
-    const { closed, failure, leaving } = this.state
-    if (this.flight !== undefined || leaving !== undefined || closed) return Infinity
-    const planned = this.held === undefined ? 0 : this.held.dueIn - Timing.elapsed(this.held, now)
+    const { closed, failure, leaving } = this.#state
+    if (this.#state.flight !== undefined || leaving !== undefined || closed) return Infinity
+    const planned = this.#held === undefined ? 0 : this.#held.dueIn - Timing.elapsed(this.#held, now)
     const paused =
       failure === undefined
         ? 0
-        : Timing.pause(failure, this.isUsable(now) ? this.window(this.held!) : undefined) -
+        : Timing.pause(failure, this.isUsable(now) ? this.window(this.#held!) : undefined) -
           Timing.elapsed(failure.at, now)
     return Math.max(planned, paused, 0)
   }
@@ -387,7 +402,7 @@ class Engine<R> {
   /** How long a token lives in all. */
   lifetime(token: Token.Token): number {
     return Option.match(token.expiresAt, {
-      onNone: () => this.common.defaultLifetime,
+      onNone: () => this.#common.defaultLifetime,
       onSome: (expiresAt) => DateTime.distance(token.issuedAt, expiresAt)
     })
   }
@@ -396,7 +411,9 @@ class Engine<R> {
   lifeOf(token: Token.Token, now: Timing.Instant): number {
     return Option.match(token.expiresAt, {
       onNone: () =>
-        this.common.defaultLifetime === Infinity ? Infinity : Math.min(this.common.defaultLifetime, Timing.maxLifetime),
+        this.#common.defaultLifetime === Infinity
+          ? Infinity
+          : Math.min(this.#common.defaultLifetime, Timing.maxLifetime),
       onSome: (expiresAt) =>
         Timing.lifeLeft(DateTime.toEpochMillis(token.issuedAt), DateTime.toEpochMillis(expiresAt), now.wall)
     })
@@ -404,7 +421,7 @@ class Engine<R> {
 
   holding(token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined): Held {
     const expiresIn = this.lifeOf(token, now)
-    const lead = Timing.renewalLead(this.lifetime(token), this.common.ahead, jitter)
+    const lead = Timing.renewalLead(this.lifetime(token), this.#common.ahead, jitter)
     const dueIn = expiresIn === Infinity ? Infinity : Math.max(Timing.spacing(expiresIn), expiresIn - lead)
     const special =
       mine?.refused !== undefined
@@ -416,10 +433,10 @@ class Engine<R> {
   }
 
   adopt(token: Token.Token, now: Timing.Instant, jitter: number, mine: Flight | undefined) {
-    const before = this.held
-    this.held = this.holding(token, now, jitter, mine)
-    this.trust = undefined
-    if (this.state !== usual) this.set({ failure: undefined, toldExpired: false })
+    const before = this.#held
+    this.#held = this.holding(token, now, jitter, mine)
+    this.#door?.shut()
+    if (this.#state !== usual) this.set({ failure: undefined, toldExpired: false })
     // What this flight stored may have come back through the store before the flight itself.
     if (
       before === undefined ||
@@ -431,16 +448,16 @@ class Engine<R> {
   }
 
   drop() {
-    for (const backlog of [this.state.backlog, this.flight?.need.backlog]) {
+    for (const backlog of [this.#state.backlog, this.#state.flight?.need.backlog]) {
       if (backlog !== undefined) backlog.unsaved = undefined
     }
-    this.held = undefined
-    this.trust = undefined
-    this.set({ generation: this.state.generation + 1, backlog: undefined, failure: undefined })
+    this.#held = undefined
+    this.#door?.shut()
+    this.set({ generation: this.#state.generation + 1, backlog: undefined, failure: undefined })
   }
 
   acquire(need: Need): Effect.Effect<Token.Token, RefreshError, R> {
-    return Effect.suspend(() => Scope.extend(this.provider.acquire(need), this.scope)).pipe(
+    return Effect.suspend(() => Scope.extend(this.#provider.acquire(need), this.#scope)).pipe(
       Effect.filterOrFail(Token.isSendable, () =>
         this.refuse({
           _tag: "InvalidResponse",
@@ -448,13 +465,13 @@ class Engine<R> {
         })
       ),
       // The flight is nobody's child: it must not look like a part of whichever caller happened to come first.
-      Effect.withSpan("Credentials.acquire", { root: true, attributes: { provider: this.provider.name } }),
+      Effect.withSpan("Credentials.acquire", { root: true, attributes: { provider: this.#provider.name } }),
       (effect) =>
         Spending.unbroken(effect, {
           restore: Effect.interruptible,
           timeLimit: {
-            after: this.provider.timeLimit,
-            onTimeout: () => this.refuse({ _tag: "Timeout", after: this.provider.timeLimit })
+            after: this.#provider.timeLimit,
+            onTimeout: () => this.refuse({ _tag: "Timeout", after: this.#provider.timeLimit })
           },
           grace: Option.exists(need.previous, ({ refreshToken }) => Option.isSome(refreshToken))
             ? closingTime
@@ -479,14 +496,14 @@ class Engine<R> {
     now: Timing.Instant,
     jitter: number
   ): Effect.Effect<void> {
-    this.flight = undefined
-    if (mine.generation !== this.state.generation) {
+    this.set({ flight: undefined })
+    if (mine.generation !== this.#state.generation) {
       // Forgotten meanwhile: those who asked before may have it, but nobody after them.
       Deferred.unsafeDone(mine.landing, exit)
       return Effect.void
     }
     const backlog = isEmpty(mine.need.backlog) ? undefined : mine.need.backlog
-    if (backlog !== this.state.backlog) this.set({ backlog })
+    if (backlog !== this.#state.backlog) this.set({ backlog })
     const outcome = Exit.flatMap(exit, (token): Exit.Exit<Token.Token, RefreshError> =>
       Option.exists(mine.need.previous, (previous) => Token.isSame(previous, token)) &&
       Option.exists(token.expiresAt, (expiresAt) => DateTime.toEpochMillis(expiresAt) <= now.wall)
@@ -507,7 +524,7 @@ class Engine<R> {
     const failure = {
       error,
       at: now,
-      count: (this.state.failure?.count ?? 0) + 1,
+      count: (this.#state.failure?.count ?? 0) + 1,
       isRetryable: error.isRetryable || Cause.isDie(outcome.cause),
       retryAfter:
         reason._tag === "Interaction" && (reason.kind === "Denied" || reason.kind === "Cancelled")
@@ -518,9 +535,9 @@ class Engine<R> {
       jitter
     }
     this.set({ failure })
-    this.trust = undefined
+    this.#door?.shut()
     Deferred.unsafeDone(mine.landing, outcome)
-    this.tell({ _tag: this.held === undefined ? "AcquisitionFailed" : "RenewalFailed", at: moment(now), error })
+    this.tell({ _tag: this.#held === undefined ? "AcquisitionFailed" : "RenewalFailed", at: moment(now), error })
     const log = reason._tag === "Interaction" && reason.kind === "Forbidden" ? Effect.logDebug : Effect.logWarning
     return Effect.zipRight(this.measured(failed, 1), log(error.message))
   }
@@ -534,11 +551,11 @@ class Engine<R> {
       Option.map(token.expiresAt, DateTime.toEpochMillis),
       (expiresAt) => expiresAt > boarded.wall && expiresAt <= now.wall
     )
-    const slept = Timing.elapsed(boarded, now) > Duration.toMillis(this.provider.timeLimit)
-    if (!isOver || !slept || mine.generation !== this.state.generation) return false
-    this.held = new Held(token, now, this.lifeOf(token, now), 0, "late")
-    this.trust = undefined
-    if (this.state.failure !== undefined) this.set({ failure: undefined })
+    const slept = Timing.elapsed(boarded, now) > Duration.toMillis(this.#provider.timeLimit)
+    if (!isOver || !slept || mine.generation !== this.#state.generation) return false
+    this.#held = new Held(token, now, this.lifeOf(token, now), 0, "late")
+    this.#door?.shut()
+    if (this.#state.failure !== undefined) this.set({ failure: undefined })
     mine.need = { ...mine.need, previous: Option.some(token) }
     return true
   }
@@ -570,13 +587,13 @@ class Engine<R> {
         }),
         Effect.zipRight(this.keep())
       )
-    }).pipe(Effect.annotateLogs("provider", this.provider.name))
+    }).pipe(Effect.annotateLogs("provider", this.#provider.name))
   }
 
   /** The last moment before the provider is asked: what was forgotten until now is not spent. */
   board(mine: Flight): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { backlog = {}, generation, leaving } = this.state
+      const { backlog = {}, generation, leaving } = this.#state
       if (leaving !== undefined) return Effect.zipRight(Effect.interruptible(Deferred.await(leaving)), this.board(mine))
       if (mine.generation !== generation) {
         mine.generation = generation
@@ -590,12 +607,12 @@ class Engine<R> {
   /** Tells once of a token that could not be stored, and sees to it that it will be. */
   keep(): Effect.Effect<void> {
     return Effect.clockWith((clock) => {
-      const unsaved = this.state.backlog?.unsaved
-      if (unsaved === undefined || unsaved === this.state.toldUnsaved) return Effect.void
+      const unsaved = this.#state.backlog?.unsaved
+      if (unsaved === undefined || unsaved === this.#state.toldUnsaved) return Effect.void
       this.set({ toldUnsaved: unsaved })
       this.tell({ _tag: "PersistFailed", at: moment(Timing.instant(clock)), error: unsaved.error })
-      if (this.state.saving === undefined && !this.state.closed)
-        this.set({ saving: Runtime.runFork(this.common.runtime, Effect.interruptible(this.save(1))) })
+      if (this.#state.saving === undefined && !this.#state.closed)
+        this.set({ saving: Runtime.runFork(this.#common.runtime, Effect.interruptible(this.save(1))) })
       return Effect.logError(
         `${unsaved.error.message}; the token is used from memory, and storing it is tried again until it succeeds`
       )
@@ -611,19 +628,19 @@ class Engine<R> {
           Effect.zipRight(Effect.logWarning("the token could not be stored again"), this.save(count + 1)),
         onSuccess: () =>
           Effect.suspend(() => {
-            if (this.state.backlog?.unsaved !== undefined) return this.save(1)
+            if (this.#state.backlog?.unsaved !== undefined) return this.save(1)
             this.set({ saving: undefined })
             return Effect.void
           })
       }),
-      Effect.annotateLogs("provider", this.provider.name)
+      Effect.annotateLogs("provider", this.#provider.name)
     )
   }
 
   /** Stores what is not stored yet. */
   saveOnce(): Effect.Effect<void, TokenStoreError> {
     return Effect.suspend(() => {
-      const shelf = this.state.backlog
+      const shelf = this.#state.backlog
       const unsaved = shelf?.unsaved
       return shelf === undefined || unsaved === undefined
         ? Effect.void
@@ -639,19 +656,19 @@ class Engine<R> {
     const mine: Flight = {
       landing,
       arrival: this.arrivalOf(landing, need.interaction, anything),
-      generation: this.state.generation,
+      generation: this.#state.generation,
       need: {
-        previous: Option.map(Option.fromNullable(this.held), ({ token }) => token),
+        previous: Option.map(Option.fromNullable(this.#held), ({ token }) => token),
         validFor: Duration.millis(need.validFor ?? 0),
         interaction: need.interaction,
-        backlog: this.state.backlog ?? {}
+        backlog: this.#state.backlog ?? {}
       },
       hasBegun: false,
       refused,
       fiber: undefined
     }
-    this.flight = mine
-    mine.fiber = Runtime.runFork(this.common.runtime, this.fly(mine, delay), { immediate: false })
+    this.set({ flight: mine })
+    mine.fiber = Runtime.runFork(this.#common.runtime, this.fly(mine, delay), { immediate: false })
     return mine
   }
 
@@ -660,7 +677,7 @@ class Engine<R> {
       return this.refuse({ _tag: "InvalidResponse", description: "the token that was refused was issued again" })
     }
     const left =
-      this.held?.token === token ? this.held.expiresIn - Timing.elapsed(this.held, now) : this.lifeOf(token, now)
+      this.#held?.token === token ? this.#held.expiresIn - Timing.elapsed(this.#held, now) : this.lifeOf(token, now)
     return want.validFor > 0 && left < want.validFor
       ? this.refuse({
           _tag: "InvalidResponse",
@@ -671,7 +688,7 @@ class Engine<R> {
 
   /** How long a caller has to wait before a flight of his own may start, or why he cannot have one. */
   clearance(want: Want, now: Timing.Instant): number | RefreshError {
-    const { failure } = this.state
+    const { failure } = this.#state
     const onlyBackground = failure?.error.reason._tag === "Interaction" && failure.error.reason.kind === "Forbidden"
     if (failure !== undefined && !onlyBackground) {
       const left = Timing.pause(failure, undefined) - Timing.elapsed(failure.at, now)
@@ -679,15 +696,15 @@ class Engine<R> {
     }
     // One renewal may come before its time, for a caller who needs another token than the one held; a second has to wait.
     if (
-      this.held !== undefined &&
-      (this.held.special === "replacement" || (this.held.special === "wished" && want.validFor > 0)) &&
+      this.#held !== undefined &&
+      (this.#held.special === "replacement" || (this.#held.special === "wished" && want.validFor > 0)) &&
       want !== anything
     ) {
-      const left = this.spacing(this.held) - Timing.elapsed(this.held, now)
+      const left = this.spacing(this.#held) - Timing.elapsed(this.#held, now)
       if (left > 0) {
         return want.not !== undefined
           ? this.refuse({ _tag: "TooSoon", retryAfter: Duration.millis(left) })
-          : (this.shortfall(want, this.held.token, now) ?? 0)
+          : (this.shortfall(want, this.#held.token, now) ?? 0)
       }
     }
     return 0
@@ -721,11 +738,11 @@ class Engine<R> {
    * its own, a flight could land in between, and a second one would start.
    */
   obtain(want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
-    const { closed, generation, leaving } = this.state
+    const { closed, generation, leaving } = this.#state
     if (closed)
       return Effect.fail(this.refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
     if (leaving !== undefined) return Effect.zipRight(Deferred.await(leaving), this.whenDone(want))
-    const joined = this.flight
+    const joined = this.#state.flight
     if (joined !== undefined) {
       if (joined.hasBegun && joined.generation !== generation) {
         return Effect.zipRight(Effect.exit(Deferred.await(joined.landing)), this.whenDone(want))
@@ -744,8 +761,8 @@ class Engine<R> {
   /** What is held, if it is what is wanted by now; otherwise waits for a flight. */
   again(want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
     const now = Timing.instant(clock)
-    return this.held !== undefined && this.isUsable(now) && this.shortfall(want, this.held.token, now) === undefined
-      ? this.look(clock, false)
+    return this.#held !== undefined && this.isUsable(now) && this.shortfall(want, this.#held.token, now) === undefined
+      ? this.look(clock)
       : this.obtain(want, clock)
   }
 
@@ -753,24 +770,25 @@ class Engine<R> {
     return Effect.clockWith((clock) => this.again(want, clock))
   }
 
-  /** Everything but the fast path: both clocks are compared, what is due is started, and if there is to be {@link trust}, it is said how long. */
-  look(clock: Clock.Clock, trusting: boolean): Effect.Effect<Token.Token, RefreshError> {
-    if (this.held === undefined) return this.obtain(anything, clock)
+  /** Everything but the fast path: both clocks are compared, what is due is started, and a door is told how long it may stay open. */
+  look(clock: Clock.Clock, door?: Door): Effect.Effect<Token.Token, RefreshError> {
+    if (this.#held === undefined) return this.obtain(anything, clock)
     const now = Timing.instant(clock)
-    const age = Timing.elapsed(this.held, now)
-    const exit = Exit.succeed(this.held.token)
-    if (age >= this.held.expiresIn) {
-      this.trust = undefined
-      if (!this.state.toldExpired) {
+    const age = Timing.elapsed(this.#held, now)
+    const exit = Exit.succeed(this.#held.token)
+    if (age >= this.#held.expiresIn) {
+      this.#door?.shut()
+      if (!this.#state.toldExpired) {
         this.set({ toldExpired: true })
-        this.tell({ _tag: "Expired", at: moment(now), token: this.held.token })
+        this.tell({ _tag: "Expired", at: moment(now), token: this.#held.token })
       }
       return this.isUsable(now) ? exit : this.obtain(anything, clock)
     }
     if (this.due(now) <= 0) this.launch({ interaction: "forbidden" })
-    if (trusting) {
-      const rest = Math.min(Timing.recheckEvery, this.held.expiresIn - age, this.due(now))
-      this.trust = { from: now.wall, until: now.wall + rest, exit }
+    if (door !== undefined) {
+      door.from = now.wall
+      door.until = now.wall + Math.min(Timing.recheckEvery, this.#held.expiresIn - age, this.due(now))
+      door.exit = exit
     }
     return exit
   }
@@ -783,7 +801,7 @@ class Engine<R> {
           // One step from the look at what is held to the subscription: nothing can happen in between.
           Effect.map(Queue.sliding<Option.Option<A>>(capacity), (queue) => {
             const listener = listen((value) => queue.unsafeOffer(Option.some(value)))
-            const { closed, subscribers = new Map() } = this.state
+            const { closed, subscribers = new Map() } = this.#state
             if (closed) queue.unsafeOffer(Option.none())
             else this.set({ subscribers: subscribers.set(queue, listener) })
             return queue
@@ -791,8 +809,8 @@ class Engine<R> {
           (queue) =>
             Effect.zipRight(
               Effect.sync(() => {
-                this.state.subscribers?.delete(queue)
-                if (this.state.subscribers?.size === 0) this.set({ subscribers: undefined })
+                this.#state.subscribers?.delete(queue)
+                if (this.#state.subscribers?.size === 0) this.set({ subscribers: undefined })
               }),
               Queue.shutdown(queue)
             )
@@ -806,49 +824,49 @@ class Engine<R> {
     )
   }
 
-  /** See {@link Credentials.changes}. */
-  changes(): Stream.Stream<Token.Token> {
+  get changes(): Credentials["changes"] {
     return this.subscribe<Token.Token>(16, (offer) => {
-      if (this.held !== undefined) offer(this.held.token)
+      if (this.#held !== undefined) offer(this.#held.token)
       return (event) => {
         if (event._tag === "Acquired" || event._tag === "Renewed") offer(event.token)
       }
     })
   }
 
-  maintain(): Effect.Effect<Duration.Duration> {
+  get maintain(): Credentials["maintain"] {
     return Effect.clockWith((clock) => {
       const next = () => Duration.millis(Math.min(this.due(Timing.instant(clock)), Timing.maxLifetime))
-      if (this.state.closed) return Effect.succeed(Duration.infinity)
+      if (this.#state.closed) return Effect.succeed(Duration.infinity)
       const running =
-        this.flight ?? (this.due(Timing.instant(clock)) <= 0 ? this.launch({ interaction: "forbidden" }) : undefined)
+        this.#state.flight ??
+        (this.due(Timing.instant(clock)) <= 0 ? this.launch({ interaction: "forbidden" }) : undefined)
       return running === undefined ? Effect.sync(next) : Effect.map(Effect.exit(Deferred.await(running.landing)), next)
     })
   }
 
   statusAt(now: Timing.Instant): Status.Status {
-    const token = Option.map(Option.fromNullable(this.held), ({ token }) => token)
-    const left = this.held === undefined ? 0 : this.held.expiresIn - Timing.elapsed(this.held, now)
+    const token = Option.map(Option.fromNullable(this.#held), ({ token }) => token)
+    const left = this.#held === undefined ? 0 : this.#held.expiresIn - Timing.elapsed(this.#held, now)
     const rest = this.due(now)
     return {
-      provider: this.provider.name,
+      provider: this.#provider.name,
       at: moment(now),
       freshness:
-        this.held === undefined
+        this.#held === undefined
           ? "None"
           : !this.isUsable(now)
             ? "Expired"
-            : left <= this.window(this.held)
+            : left <= this.window(this.#held)
               ? "Stale"
               : "Fresh",
       who: Option.flatMap(token, Status.who),
       scope: Option.match(token, { onNone: () => [], onSome: ({ scope }) => scope }),
       expiresAt: Option.flatMap(token, ({ expiresAt }) => expiresAt),
-      lastError: Option.map(Option.fromNullable(this.state.failure), (failure) => ({
+      lastError: Option.map(Option.fromNullable(this.#state.failure), (failure) => ({
         at: moment(failure.at),
         error: failure.error
       })),
-      isRenewing: this.flight !== undefined,
+      isRenewing: this.#state.flight !== undefined,
       nextTry: rest < Timing.maxLifetime ? Option.some(DateTime.addDuration(moment(now), rest)) : Option.none()
     }
   }
@@ -863,7 +881,7 @@ class Engine<R> {
         this.set({ leaving: mine })
         const done = Effect.sync(() => {
           this.set({ forgottenAt: Timing.instant(clock).wall })
-          if (this.state.leaving === mine) this.set({ leaving: undefined })
+          if (this.#state.leaving === mine) this.set({ leaving: undefined })
           Deferred.unsafeDone(mine, Exit.void)
         })
         const following = rest(restore)
@@ -875,17 +893,17 @@ class Engine<R> {
 
   /** With what the credentials were made with. */
   around<A, E>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> {
-    return Effect.provide(Scope.extend(effect, this.scope), this.common.runtime.context)
+    return Effect.provide(Scope.extend(effect, this.#scope), this.#common.runtime.context)
   }
 
-  forget(): Effect.Effect<void, TokenStoreError> {
-    return this.leave((restore) => restore(this.around(this.provider.forget)))
+  get forget(): Credentials["forget"] {
+    return this.leave((restore) => restore(this.around(this.#provider.forget)))
   }
 
-  revoke(): Effect.Effect<void, RevocationError | TokenStoreError> {
+  get revoke(): Credentials["revoke"] {
     return this.leave((restore) => {
-      const was = Option.map(Option.fromNullable(this.held), ({ token }) => token)
-      const inTheAir = this.flight?.hasBegun === true ? this.flight : undefined
+      const was = Option.map(Option.fromNullable(this.#held), ({ token }) => token)
+      const inTheAir = this.#state.flight?.hasBegun === true ? this.#state.flight : undefined
       const late =
         inTheAir === undefined
           ? Effect.succeed(Option.none<Token.Token>())
@@ -896,9 +914,9 @@ class Engine<R> {
       return late.pipe(
         Effect.flatMap((late) => {
           const tokens = [...Option.toArray(late), ...Option.toArray(was)]
-          return Effect.exit(restore(this.around(Effect.suspend(() => this.provider.revoke(tokens)))))
+          return Effect.exit(restore(this.around(Effect.suspend(() => this.#provider.revoke(tokens)))))
         }),
-        Effect.tap((exit) => (Exit.isInterrupted(exit) ? this.around(this.provider.forget) : Effect.void)),
+        Effect.tap((exit) => (Exit.isInterrupted(exit) ? this.around(this.#provider.forget) : Effect.void)),
         Effect.tap(() =>
           Effect.clockWith((clock) =>
             Effect.sync(() => this.tell({ _tag: "Revoked", at: moment(Timing.instant(clock)) }))
@@ -912,17 +930,17 @@ class Engine<R> {
   /** Takes what others obtained, until the layer closes. */
   follow(): Effect.Effect<void> {
     return this.around(
-      Stream.runForEach(this.provider.updates, (token) =>
+      Stream.runForEach(this.#provider.updates, (token) =>
         Effect.zipWith(Random.next, Effect.clock, (jitter, clock) => {
           const now = Timing.instant(clock)
           const isNewer =
-            this.held === undefined ||
-            (!Token.isSame(this.held.token, token) && DateTime.greaterThan(token.issuedAt, this.held.token.issuedAt))
+            this.#held === undefined ||
+            (!Token.isSame(this.#held.token, token) && DateTime.greaterThan(token.issuedAt, this.#held.token.issuedAt))
           const lives = Option.match(token.expiresAt, {
             onNone: () => true,
             onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) > now.wall
           })
-          const { closed, forgottenAt, leaving } = this.state
+          const { closed, forgottenAt, leaving } = this.#state
           const isForgotten = DateTime.toEpochMillis(token.issuedAt) <= forgottenAt
           if (isNewer && lives && !isForgotten && leaving === undefined && !closed)
             this.adopt(token, now, jitter, undefined)
@@ -935,15 +953,15 @@ class Engine<R> {
   close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.set({ closed: true })
-      this.trust = undefined
-      const fiber = this.flight?.fiber
-      const end = Effect.sync(() => this.state.subscribers?.forEach((_, queue) => queue.unsafeOffer(Option.none())))
-      if (fiber === undefined && this.state.saving === undefined && this.state.backlog?.unsaved === undefined)
+      this.#door?.shut()
+      const fiber = this.#state.flight?.fiber
+      const end = Effect.sync(() => this.#state.subscribers?.forEach((_, queue) => queue.unsafeOffer(Option.none())))
+      if (fiber === undefined && this.#state.saving === undefined && this.#state.backlog?.unsaved === undefined)
         return end
       // Waits for what may rotate a refresh token, and for what it brings to be stored.
       const landing = fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
       const lastSave = Effect.suspend(() =>
-        this.state.saving === undefined ? Effect.void : Fiber.interrupt(this.state.saving)
+        this.#state.saving === undefined ? Effect.void : Fiber.interrupt(this.#state.saving)
       ).pipe(
         Effect.zipRight(
           this.saveOnce().pipe(
@@ -951,75 +969,42 @@ class Engine<R> {
             Effect.timeoutOption(closingTime),
             Effect.withClock(liveClock),
             Effect.catchAll((error) => Effect.logError(`${error.message}; the token is lost with this program`)),
-            Effect.annotateLogs("provider", this.provider.name)
+            Effect.annotateLogs("provider", this.#provider.name)
           )
         )
       )
-      const rest = Runtime.runFork(this.common.runtime, Effect.zipRight(landing, lastSave))
+      const rest = Runtime.runFork(this.#common.runtime, Effect.zipRight(landing, lastSave))
       return Effect.zipRight(Fiber.await(rest), end)
     })
   }
-}
 
-/** One operation: as long as the wall clock is where it was expected, nothing else is looked at. */
-const tokenOf = (engine: Engine<any>): Credentials["token"] =>
-  Effect.clockWith((clock) => {
-    const { trust } = engine
-    if (trust === undefined) return engine.look(clock, true)
-    const now = clock.unsafeCurrentTimeMillis()
-    return now < trust.until && now >= trust.from ? trust.exit : engine.look(clock, true)
-  })
-
-/** What is shown of an engine. Streams and effects are put together when they are asked for: most credentials are only ever asked for tokens. */
-class Running implements Credentials {
-  readonly #engine: Engine<any>
-  #token: Credentials["token"] | undefined = undefined
-  constructor(engine: Engine<any>) {
-    this.#engine = engine
-  }
   get name(): string {
-    return this.#engine.provider.name
+    return this.#provider.name
   }
   get authorization(): Authorization {
-    return this.#engine.provider.authorization
+    return this.#provider.authorization
   }
   get token(): Credentials["token"] {
-    return (this.#token ??= tokenOf(this.#engine))
+    return (this.#door ??= new Door(this)).token
   }
   get tokenValidFor(): Credentials["tokenValidFor"] {
-    const engine = this.#engine
     return (duration) =>
       Effect.clockWith((clock) => {
         const validFor = Math.min(Duration.toMillis(duration), Timing.maxLifetime)
-        return validFor > 0 ? engine.again({ validFor, not: undefined }, clock) : engine.look(clock, false)
+        return validFor > 0 ? this.again({ validFor, not: undefined }, clock) : this.look(clock)
       })
   }
   get renew(): Credentials["renew"] {
-    const engine = this.#engine
-    return (seen) => Effect.clockWith((clock) => engine.again({ validFor: 0, not: seen }, clock))
+    return (seen) => Effect.clockWith((clock) => this.again({ validFor: 0, not: seen }, clock))
   }
   get current(): Credentials["current"] {
-    const engine = this.#engine
-    return Effect.sync(() => Option.map(Option.fromNullable(engine.held), ({ token }) => token))
-  }
-  get changes(): Credentials["changes"] {
-    return this.#engine.changes()
+    return Effect.sync(() => Option.map(Option.fromNullable(this.#held), ({ token }) => token))
   }
   get events(): Credentials["events"] {
-    return this.#engine.subscribe<Event>(256, (offer) => offer)
-  }
-  get revoke(): Credentials["revoke"] {
-    return this.#engine.revoke()
-  }
-  get forget(): Credentials["forget"] {
-    return this.#engine.forget()
-  }
-  get maintain(): Credentials["maintain"] {
-    return this.#engine.maintain()
+    return this.subscribe<Event>(256, (offer) => offer)
   }
   get status(): Credentials["status"] {
-    const engine = this.#engine
-    return Effect.clockWith((clock) => Effect.sync(() => engine.statusAt(Timing.instant(clock))))
+    return Effect.clockWith((clock) => Effect.sync(() => this.statusAt(Timing.instant(clock))))
   }
   toJSON(): unknown {
     return { _id: "effect-credentials/Credentials", provider: this.name }
@@ -1106,11 +1091,10 @@ export const maker = <R = never>(
         if (Option.isSome(provider.authorization.problem)) {
           return yield* invalid("authorization", provider.authorization.problem.value)
         }
-        const engine = new Engine(provider, common, scope)
-        // Bound, and no closure: half the memory.
-        yield* Scope.addFinalizerExit(scope, engine.close.bind(engine))
-        if (provider.updates !== Stream.empty) yield* Effect.forkIn(engine.follow(), scope)
-        return new Running(engine)
+        const credentials = new Running(provider, common, scope)
+        yield* closeWith(scope, credentials)
+        if (provider.updates !== Stream.empty) yield* Effect.forkIn(credentials.follow(), scope)
+        return credentials
       })
   })
 

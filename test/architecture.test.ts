@@ -309,7 +309,7 @@ describe("secrets in the sources", () => {
     const annotated = files.flatMap(({ code }) =>
       Array.from(code.matchAll(/\bannotateLogs\(([^)]*)\)/g), ([, all]) => all)
     )
-    expect(new Set(annotated)).toEqual(new Set(['"provider", this.provider.name']))
+    expect(new Set(annotated)).toEqual(new Set(['"provider", this.#provider.name']))
   })
 
   it("defects say what the code says: none is made of what a server, a caller or a store has given (S038)", () => {

@@ -668,7 +668,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S292",
     title: "renews a token that was renewed meanwhile",
     file: "src/Credentials.ts",
-    from: "engine.again({ validFor: 0, not: seen }, clock)",
-    to: "engine.obtain({ validFor: 0, not: seen }, clock)"
+    from: "this.again({ validFor: 0, not: seen }, clock)",
+    to: "this.obtain({ validFor: 0, not: seen }, clock)"
   }
 ]
