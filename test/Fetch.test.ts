@@ -405,14 +405,14 @@ describe("currentHeader", () => {
   })
 
   it("is never a token that has expired", async () => {
-    const counted = counting({ lifetime: 0.06 })
+    const counted = counting({ lifetime: 1 })
     const client = over(
       standIn(() => new Response()),
       { counted }
     )
     await client.getToken()
     assert.strictEqual(client.currentHeader(), "Bearer t1")
-    await new Promise((resume) => setTimeout(resume, 80))
+    await new Promise((resume) => setTimeout(resume, 1_050))
     assert.notStrictEqual(client.currentHeader(), "Bearer t1")
     await client.close()
   })
