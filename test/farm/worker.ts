@@ -1,7 +1,7 @@
 /**
- * A process with credentials: on `token <time>` it says which token it has then, on `renew <time>` which one it has instead of the last. Time is
- * what it is told, in seconds that are added to the clock: so tokens expire when the farm wants it. On `stop <time>` it does the same as on `token`, but stops itself
- * in the moment before it would send the refresh token.
+ * A process with credentials: on `token <time>` it says which token it has then, on `renew <time>` which one it has instead of the last, and on `time <time>` that it
+ * knows what time it is. Time is what it is told, in seconds that are added to the clock: so tokens expire when the farm wants it. On `stop <time>` it does
+ * the same as on `token`, but stops itself in the moment before it would send the refresh token.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Clock from "effect/Clock"
@@ -71,6 +71,10 @@ const program = Effect.gen(function* () {
     if (line.done === true) return
     const [what, time] = line.value.split(" ")
     shift = Number(time)
+    if (what === "time") {
+      console.log("known")
+      continue
+    }
     isToStop = what === "stop"
     const wanted = what === "renew" && last !== undefined ? credentials.renew(last) : credentials.token
     const result = yield* Effect.either(wanted)
