@@ -145,7 +145,7 @@ const open = (options: Options): Effect.Effect<Opened, TextStore.Failure> =>
     yield* keep.get("names")
     const place = Location.directory(Location.state, given, Node.platform(), Node.environment())
     const directory = yield* Effect.mapError(place, unavailable)
-    const { ensure } = PrivateFile.make(yield* Effect.mapError(Disk.disk, unavailable), directory)
+    const { ensure } = PrivateFile.make(yield* Effect.mapError(Disk.of(directory, "files"), unavailable), directory)
     const { withLock } = yield* ProcessLock.make(directory)
     return { ring, keep, ensure, lock: { withLock: (name, limit) => withLock(`ring.${name}`, limit) } }
   })

@@ -169,7 +169,11 @@ const files = <E, R>(
     Effect.gen(function* () {
       const place = Location.directory(Location.state, options.directory, Node.platform(), Node.environment())
       const directory = yield* Effect.mapError(place, unopened)
-      const files = PrivateFile.make(yield* Effect.mapError(Disk.disk, unopened), directory, options.permissions)
+      const files = PrivateFile.make(
+        yield* Effect.mapError(Disk.of(directory, "files"), unopened),
+        directory,
+        options.permissions
+      )
       return yield* TextStore.make({
         texts: files,
         form: yield* form(files),

@@ -1,6 +1,10 @@
 /**
  * The raw operations on files, one Effect each. Nothing is decided here; a test puts another disk in its place and lets any of them fail.
  *
+ * **At once, or by a thread** – to look something up, to link or to rename it takes the system some microseconds, and the way to a thread and back ten
+ * times as many: so it is done at once. What waits for the disk itself is not: syncing, and giving back the room that a file takes, which a busy
+ * disk was seen to take 60 ms for. Nothing is done at once on a file system behind a network.
+ *
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -82,8 +86,53 @@ export const errnoOf = (error: unknown): Errno => {
   return typeof code === "string" && /^[A-Z0-9_]{1,40}$/.test(code) ? code : "EUNKNOWN"
 }
 
-const run = <A>(operation: () => Promise<A>): Operation<A> =>
-  Effect.uninterruptible(Effect.tryPromise({ try: operation, catch: errnoOf }))
+/** File systems that another machine may see as well, where sockets say nothing of the other machine's processes. By their numbers in Linux. */
+const shared: ReadonlySet<number> = new Set([
+  0x6969, // NFS
+  0x517b, // SMB
+  0xff534d42, // CIFS
+  0xfe534d42, // SMB 2
+  0x01021997, // 9P
+  0x65735546, // FUSE: sshfs, and the directories that virtual machines share
+  0x00c36400, // Ceph
+  0x5346414f, // AFS
+  0x6b414653, // kAFS
+  0x73757245, // Coda
+  0x7461636f, // OCFS2
+  0x01161970, // GFS2
+  0x0bd00bd0, // Lustre
+  0x786f4256, // VirtualBox
+  0x47504653, // GPFS
+  0x19830326 // BeeGFS
+])
+
+/** Asks the system for something. */
+type Ask = <Name extends keyof Node.FileCalls>(
+  name: Name,
+  ...args: Parameters<Node.FileCalls[Name]>
+) => Operation<ReturnType<Node.FileCalls[Name]>>
+
+/** At once: everything else stands still meanwhile. */
+const now =
+  (files: Node.Files): Ask =>
+  (name, ...args) =>
+    Effect.try({ try: () => (files[`${name}Sync`] as (...args: ReadonlyArray<any>) => any)(...args), catch: errnoOf })
+
+/** By a thread. */
+const later =
+  (files: Node.Files): Ask =>
+  (name, ...args) =>
+    Effect.uninterruptible(
+      Effect.async((resume) => {
+        const done = (error: unknown, result: any) =>
+          resume(error ? Effect.fail(errnoOf(error)) : Effect.succeed(result))
+        try {
+          ;(files[name] as (...args: ReadonlyArray<any>) => void)(...args, done)
+        } catch (error) {
+          resume(Effect.fail(errnoOf(error)))
+        }
+      })
+    )
 
 const statOf = (stats: Node.Stats): Stat => ({
   kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "link" : "other",
@@ -95,86 +144,105 @@ const statOf = (stats: Node.Stats): Stat => ({
   mode: stats.mode & 0o777
 })
 
-const fileOf = (handle: Node.FileHandle): File => ({
-  stat: Effect.map(
-    run(() => handle.stat()),
-    statOf
-  ),
-  read: (most) =>
-    Effect.suspend(() => {
-      const bytes = new Uint8Array(most)
-      return Effect.map(
-        run(() => handle.read(bytes, 0, most)),
-        ({ bytesRead }) => bytes.subarray(0, bytesRead)
+/** How the system is asked. What waits for the disk, or may be much, is left to a thread in any case. */
+interface Ways {
+  readonly ask: Ask
+  /** For what may give back the room that a file takes. */
+  readonly free: Ask
+}
+
+const diskOf = (files: Node.Files, paths: Node.Paths, uid: number | undefined, { ask, free }: Ways): Disk => {
+  const thread = later(files)
+  const flag = (name: string): number => files.constants[name] ?? 0
+
+  const fileOf = (file: number): File => ({
+    stat: Effect.map(ask("fstat", file), statOf),
+    read: (most) =>
+      Effect.suspend(() => {
+        const bytes = new Uint8Array(most)
+        return Effect.map(ask("read", file, bytes, 0, most, null), (length) => bytes.subarray(0, length))
+      }),
+    write: (bytes) => {
+      const from = (at: number): Operation<void> =>
+        at < bytes.length
+          ? Effect.flatMap(ask("write", file, bytes, at, bytes.length - at, null), (written) => from(at + written))
+          : Effect.void
+      return from(0)
+    },
+    chmod: (mode) => ask("fchmod", file, mode),
+    chown: (uid, gid) => ask("fchown", file, uid, gid),
+    sync: thread("fsync", file),
+    close: ask("close", file)
+  })
+  const open = (path: string, flags: number) => Effect.map(ask("open", path, flags, 0o600), fileOf)
+
+  return {
+    uid,
+    opensDirectories: Node.platform() !== "win32",
+    parentOf: paths.dirname,
+    within: paths.join,
+    openToRead: (path) => open(path, flag("O_RDONLY") | flag("O_NOFOLLOW") | flag("O_NONBLOCK")),
+    openDirectory: (path) => open(path, flag("O_RDONLY") | flag("O_DIRECTORY") | flag("O_NOFOLLOW")),
+    create: (path) => open(path, flag("O_WRONLY") | flag("O_CREAT") | flag("O_EXCL") | flag("O_NOFOLLOW")),
+    stat: (path) => Effect.map(ask("lstat", path), statOf),
+    names: (path) => thread("readdir", path),
+    makeDirectory: (path) => Effect.asVoid(ask("mkdir", path, { mode: 0o700 })),
+    removeDirectory: (path) => ask("rmdir", path),
+    chown: (path, uid, gid) => ask("lchown", path, uid, gid),
+    rename: (from, to) => free("rename", from, to),
+    unlink: (path) => free("unlink", path),
+    symlink: (target, path) => ask("symlink", target, path),
+    readLink: (path) => ask("readlink", path),
+    chmod: (path, mode) => ask("chmod", path, mode),
+    fileSystem: (path) => Effect.map(thread("statfs", path), ({ type }) => type),
+    changes: (path) =>
+      Stream.asyncPush<string | undefined, Errno>(
+        (emit) =>
+          Effect.acquireRelease(
+            Effect.try({
+              try: () => {
+                const watcher = files.watch(path, { persistent: false }, (_, name) => emit.single(name ?? undefined))
+                watcher.on("error", (error) => emit.fail(errnoOf(error)))
+                return watcher
+              },
+              catch: errnoOf
+            }),
+            (watcher) => Effect.sync(() => watcher.close())
+          ),
+        { bufferSize: 64, strategy: "sliding" }
       )
-    }),
-  write: (bytes) =>
-    run(async () => {
-      for (let at = 0; at < bytes.length;) {
-        const { bytesWritten } = await handle.write(bytes, at, bytes.length - at)
-        at += bytesWritten
-      }
-    }),
-  chmod: (mode) => run(() => handle.chmod(mode)),
-  chown: (uid, gid) => run(() => handle.chown(uid, gid)),
-  sync: run(() => handle.sync()),
-  close: run(() => handle.close())
+  }
+}
+
+const disks = Effect.map(Effect.all([Node.files, Node.paths, Node.uid]), ([files, paths, uid]) => {
+  const [ask, wait] = [now(files), later(files)]
+  return {
+    files: diskOf(files, paths, uid, { ask, free: wait }),
+    links: diskOf(files, paths, uid, { ask, free: ask }),
+    far: diskOf(files, paths, uid, { ask: wait, free: wait })
+  }
 })
 
-/** The disk of this machine, or what is missing. */
-export const disk: Effect.Effect<Disk, string> = Effect.map(
-  Effect.all([Node.files, Node.paths, Node.uid]),
-  ([files, paths, uid]): Disk => {
-    const { constants, promises, watch } = files
-    const flag = (name: string): number => constants[name] ?? 0
-    const open = (path: string, flags: number) =>
-      Effect.map(
-        run(() => promises.open(path, flags, 0o600)),
-        fileOf
-      )
-    return {
-      uid,
-      opensDirectories: Node.platform() !== "win32",
-      parentOf: paths.dirname,
-      within: paths.join,
-      openToRead: (path) => open(path, flag("O_RDONLY") | flag("O_NOFOLLOW") | flag("O_NONBLOCK")),
-      openDirectory: (path) => open(path, flag("O_RDONLY") | flag("O_DIRECTORY") | flag("O_NOFOLLOW")),
-      create: (path) => open(path, flag("O_WRONLY") | flag("O_CREAT") | flag("O_EXCL") | flag("O_NOFOLLOW")),
-      stat: (path) =>
-        Effect.map(
-          run(() => promises.lstat(path)),
-          statOf
-        ),
-      names: (path) => run(() => promises.readdir(path)),
-      makeDirectory: (path) => Effect.asVoid(run(() => promises.mkdir(path, { mode: 0o700 }))),
-      removeDirectory: (path) => run(() => promises.rmdir(path)),
-      chown: (path, uid, gid) => run(() => promises.lchown(path, uid, gid)),
-      rename: (from, to) => run(() => promises.rename(from, to)),
-      unlink: (path) => run(() => promises.unlink(path)),
-      symlink: (target, path) => run(() => promises.symlink(target, path)),
-      readLink: (path) => run(() => promises.readlink(path)),
-      chmod: (path, mode) => run(() => promises.chmod(path, mode)),
-      fileSystem: (path) =>
-        Effect.map(
-          run(() => promises.statfs(path)),
-          ({ type }) => type
-        ),
-      changes: (path) =>
-        Stream.asyncPush<string | undefined, Errno>(
-          (emit) =>
-            Effect.acquireRelease(
-              Effect.try({
-                try: () => {
-                  const watcher = watch(path, { persistent: false }, (_, name) => emit.single(name ?? undefined))
-                  watcher.on("error", (error) => emit.fail(errnoOf(error)))
-                  return watcher
-                },
-                catch: errnoOf
-              }),
-              (watcher) => Effect.sync(() => watcher.close())
-            ),
-          { bufferSize: 64, strategy: "sliding" }
-        )
-    }
-  }
-)
+/** A disk of this machine, or what is missing. */
+export const disk: Effect.Effect<Disk, string> = Effect.map(disks, ({ files }) => files)
+
+/** Whether a path, or the place where it will be, is on a file system that another machine may see as well. As far as the system tells. */
+export const isShared = (disk: Disk, path: string): Effect.Effect<boolean> =>
+  Node.platform() !== "linux"
+    ? Effect.succeed(false)
+    : Effect.matchEffect(disk.fileSystem(path), {
+        onSuccess: (type) => Effect.succeed(shared.has(type >>> 0)),
+        onFailure: (errno) =>
+          errno === "ENOENT" && disk.parentOf(path) !== path
+            ? isShared(disk, disk.parentOf(path))
+            : Effect.succeed(false)
+      })
+
+/**
+ * The disk that a directory is on, or will be: for who keeps files there, or nothing but links and sockets, which take no room. Where another machine
+ * may be behind it, nothing stands still.
+ */
+export const of = (directory: string, what: "files" | "links"): Effect.Effect<Disk, string> =>
+  Effect.flatMap(disks, (disks) =>
+    Effect.map(isShared(disks.files, directory), (isShared) => (isShared ? disks.far : disks[what]))
+  )

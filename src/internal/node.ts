@@ -134,15 +134,27 @@ export interface Stats {
   readonly isSymbolicLink: () => boolean
 }
 
-/** An open file. */
-export interface FileHandle {
-  readonly read: (into: Uint8Array, offset: number, length: number) => Promise<{ readonly bytesRead: number }>
-  readonly write: (from: Uint8Array, offset: number, length: number) => Promise<{ readonly bytesWritten: number }>
-  readonly stat: () => Promise<Stats>
-  readonly chmod: (mode: number) => Promise<void>
-  readonly chown: (uid: number, gid: number) => Promise<void>
-  readonly sync: () => Promise<void>
-  readonly close: () => Promise<void>
+/** What can be asked of the file system. A number in the place of a path is an open file, and none in that of a position is where the last one ended. */
+export interface FileCalls {
+  readonly open: (path: string, flags: number, mode: number) => number
+  readonly read: (file: number, into: Uint8Array, offset: number, length: number, position: null) => number
+  readonly write: (file: number, from: Uint8Array, offset: number, length: number, position: null) => number
+  readonly fstat: (file: number) => Stats
+  readonly fchmod: (file: number, mode: number) => void
+  readonly fchown: (file: number, uid: number, gid: number) => void
+  readonly fsync: (file: number) => void
+  readonly close: (file: number) => void
+  readonly lstat: (path: string) => Stats
+  readonly readdir: (path: string) => ReadonlyArray<string>
+  readonly mkdir: (path: string, options: { readonly mode: number }) => void
+  readonly rmdir: (path: string) => void
+  readonly lchown: (path: string, uid: number, gid: number) => void
+  readonly rename: (from: string, to: string) => void
+  readonly unlink: (path: string) => void
+  readonly symlink: (target: string, path: string) => void
+  readonly readlink: (path: string) => string
+  readonly chmod: (path: string, mode: number) => void
+  readonly statfs: (path: string) => { readonly type: number }
 }
 
 /** Watches a directory until it is closed. */
@@ -151,28 +163,23 @@ export interface Watcher {
   readonly close: () => void
 }
 
+/** Each call in two ways: at once, or in a thread that tells when it is done. */
+type BothWays<Calls extends Record<keyof Calls, (...args: any) => unknown>> = {
+  readonly [Name in keyof Calls & string as `${Name}Sync`]: Calls[Name]
+} & {
+  readonly [Name in keyof Calls]: (
+    ...args: [...Parameters<Calls[Name]>, done: (error: unknown, result: ReturnType<Calls[Name]>) => void]
+  ) => void
+}
+
 /** Files. */
-export interface Files {
+export interface Files extends BothWays<FileCalls> {
   readonly constants: Readonly<Record<string, number | undefined>>
   readonly watch: (
     path: string,
     options: { readonly persistent: false },
     listener: (event: string, name: string | null) => void
   ) => Watcher
-  readonly promises: {
-    readonly open: (path: string, flags: number, mode?: number) => Promise<FileHandle>
-    readonly lstat: (path: string) => Promise<Stats>
-    readonly readdir: (path: string) => Promise<ReadonlyArray<string>>
-    readonly mkdir: (path: string, options: { readonly mode: number }) => Promise<unknown>
-    readonly rmdir: (path: string) => Promise<void>
-    readonly lchown: (path: string, uid: number, gid: number) => Promise<void>
-    readonly rename: (from: string, to: string) => Promise<void>
-    readonly unlink: (path: string) => Promise<void>
-    readonly symlink: (target: string, path: string) => Promise<void>
-    readonly readlink: (path: string) => Promise<string>
-    readonly chmod: (path: string, mode: number) => Promise<void>
-    readonly statfs: (path: string) => Promise<{ readonly type: number }>
-  }
 }
 
 /** Names of files. */

@@ -69,26 +69,6 @@ interface Taking {
   readonly giveUp: Effect.Effect<void>
 }
 
-/** File systems that another machine may see as well, where sockets say nothing of the other machine's processes. By their numbers in Linux. */
-const shared: ReadonlySet<number> = new Set([
-  0x6969, // NFS
-  0x517b, // SMB
-  0xff534d42, // CIFS
-  0xfe534d42, // SMB 2
-  0x01021997, // 9P
-  0x65735546, // FUSE: sshfs, and the directories that virtual machines share
-  0x00c36400, // Ceph
-  0x5346414f, // AFS
-  0x6b414653, // kAFS
-  0x73757245, // Coda
-  0x7461636f, // OCFS2
-  0x01161970, // GFS2
-  0x0bd00bd0, // Lustre
-  0x786f4256, // VirtualBox
-  0x47504653, // GPFS
-  0x19830326 // BeeGFS
-])
-
 /** What a file system says that has no sockets or no symbolic links. Some of it may be said elsewhere, too. */
 const lacking: ReadonlySet<Disk.Errno> = new Set([
   "EPERM",
@@ -370,12 +350,9 @@ export const makeOn = (
 
   /** Once: whether another machine may be using the directory. */
   const judge: Effect.Effect<void> = Effect.suspend(() => {
-    if (isJudged || Node.platform() !== "linux") return Effect.void
+    if (isJudged) return Effect.void
     isJudged = true
-    return Effect.flatMap(
-      Effect.orElseSucceed(disk.fileSystem(directory), () => 0),
-      (type) => (shared.has(type >>> 0) ? alone : Effect.void)
-    )
+    return Effect.flatMap(Disk.isShared(disk, directory), (isShared) => (isShared ? alone : Effect.void))
   })
 
   /** If a plain file can be made where the attempt failed, it is the file system that lacks something. */
@@ -439,7 +416,7 @@ const pipeOf = (directory: string, name: string): Effect.Effect<string> =>
 
 /** The locks of a directory, which must be there, and private, when one is used. */
 export const make = (directory: string): Effect.Effect<ProcessLock, LockError> =>
-  Effect.mapBoth(Disk.disk, {
+  Effect.mapBoth(Disk.of(directory, "links"), {
     onSuccess: (disk) => makeOn(disk, directory),
     onFailure: (description): LockError => ({ _tag: "LockError", reason: "Unavailable", description })
   })

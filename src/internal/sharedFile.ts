@@ -49,7 +49,7 @@ const conflict: Failure = {
 /** Fails with what is missing where there are no files. */
 export const make = (directory: string, name: string, options: Options): Effect.Effect<SharedFile, string> =>
   Effect.gen(function* () {
-    const disk = yield* Disk.disk
+    const disk = yield* Disk.of(directory, "files")
     const lock = yield* Effect.mapError(ProcessLock.make(directory), ({ description }) => description)
     const files = PrivateFile.make(disk, directory, options.permissions)
     const lockTimeout = Duration.decode(options.lockTimeout)

@@ -276,15 +276,15 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S165",
     title: "makes files that others may read at first",
     file: "src/internal/disk.ts",
-    from: "promises.open(path, flags, 0o600)",
-    to: "promises.open(path, flags, 0o644)"
+    from: `ask("open", path, flags, 0o600)`,
+    to: `ask("open", path, flags, 0o644)`
   },
   {
     id: "S165",
     title: "makes directories that others may look into",
     file: "src/internal/disk.ts",
-    from: "promises.mkdir(path, { mode: 0o700 })",
-    to: "promises.mkdir(path, { mode: 0o755 })"
+    from: `ask("mkdir", path, { mode: 0o700 })`,
+    to: `ask("mkdir", path, { mode: 0o755 })`
   },
   {
     id: "S165",
