@@ -36,7 +36,7 @@ const alone = () => {
   }
 }
 
-/** What is in a directory but the two links of a lock. */
+/** What is in a directory but the links of a lock. */
 const rest = (directory: string) => fs.readdirSync(directory).filter((name) => !/^a\.lock(\.\d+)?$/.test(name))
 
 const generations = (directory: string) => fs.readdirSync(directory).filter((name) => /^a\.lock\.\d+$/.test(name))
@@ -85,7 +85,7 @@ describe("a lock among processes", () => {
       )
       assert.strictEqual(entered(), 80)
       assert.deepStrictEqual(rest(directory), [])
-      assert.strictEqual(generations(directory).length, 1)
+      assert.deepStrictEqual(generations(directory), [])
     })
   )
 
@@ -231,11 +231,11 @@ describe("a lock among processes", () => {
       yield* deadSocket(directory, "0123456789abcdef.sock")
       yield* deadSocket(directory, "123456789abcdef0.sock")
       yield* deadSocket(directory, "23456789abcdef01.new")
-      fs.symlinkSync("0123456789abcdef.sock", path.join(directory, "a.lock.41"))
-      fs.symlinkSync("41", path.join(directory, "a.lock"))
+      fs.symlinkSync("0123456789abcdef.sock.41", path.join(directory, "a.lock.41"))
+      fs.symlinkSync("fedcba9876543210.sock.40", path.join(directory, "a.lock"))
       fs.symlinkSync("42", path.join(directory, "3456789abcdef012.new"))
       // Nobody looks for this one: its holder was killed before it was removed.
-      fs.symlinkSync("fedcba9876543210.sock", path.join(directory, "a.lock.7"))
+      fs.symlinkSync("edcba98765432100.sock.7", path.join(directory, "a.lock.7"))
       const { letGo } = yield* hold(other())
       assert.strictEqual(rest(directory).length, 1)
       assert.deepStrictEqual(generations(directory), ["a.lock.42"])
@@ -243,6 +243,34 @@ describe("a lock among processes", () => {
       assert.deepStrictEqual(rest(directory), [])
     })
   )
+
+  for (const [what, errno] of [
+    ["cannot be ended", "EIO"],
+    ["is gone all at once", "ENOENT"]
+  ] as const) {
+    it.scopedLive(`is taken over from the dead by one, also if the link of the dead ${what} (S169)`, () =>
+      Effect.gen(function* () {
+        const { directory, other, real } = yield* setup
+        yield* deadSocket(directory, "0123456789abcdef.sock")
+        const dead = path.join(directory, "a.lock.1")
+        fs.symlinkSync("0123456789abcdef.sock.1", dead)
+        const odd: Disk = {
+          ...real,
+          rename: (from, to) => {
+            if (from !== dead) return real.rename(from, to)
+            return Effect.zipRight(errno === "ENOENT" ? real.unlink(dead) : Effect.void, Effect.fail(errno))
+          }
+        }
+        const { letGo } = yield* hold(other(odd))
+        for (let turn = 0; turn < 2; turn++) {
+          assert.strictEqual(yield* reasonOf(other().withLock("a", Duration.millis(20))(Effect.void)), "LockTimeout")
+        }
+        yield* letGo
+        yield* other().withLock("a", Duration.zero)(Effect.void)
+        assert.deepStrictEqual(fs.readdirSync(directory), ["a.lock"])
+      })
+    )
+  }
 
   it.scopedLive(
     "is no file that it protects: that is replaced under it again and again, and the lock itself never moves (S170)",
@@ -349,7 +377,7 @@ describe("whatever the interleaving", () => {
           const { enter, entered } = alone()
           // A dead holder, so that taking over is slept through as well.
           yield* deadSocket(directory, "0123456789abcdef.sock")
-          fs.symlinkSync("0123456789abcdef.sock", path.join(directory, "a.lock.1"))
+          fs.symlinkSync("0123456789abcdef.sock.1", path.join(directory, "a.lock.1"))
           const { asleep, log, on, wake } = yield* sleepyDisk(real, at)
           const late = yield* Effect.fork(other(on).withLock("a", long)(enter(Effect.void)))
           const slept = yield* Effect.raceFirst(Effect.as(asleep, true), Effect.as(Fiber.await(late), false))
@@ -386,7 +414,7 @@ describe("whatever the interleaving", () => {
           const { directory, other, real } = yield* setup
           const { enter } = alone()
           yield* deadSocket(directory, "0123456789abcdef.sock")
-          fs.symlinkSync("0123456789abcdef.sock", path.join(directory, "a.lock.1"))
+          fs.symlinkSync("0123456789abcdef.sock.1", path.join(directory, "a.lock.1"))
           const faulty = FaultyDisk.make(real, at, { how: "fails", errno })
           const result = yield* Effect.either(other(faulty.disk).withLock("a", Duration.zero)(enter(Effect.void)))
           if (Either.isLeft(result)) assert.strictEqual(result.left.reason, "Unavailable")

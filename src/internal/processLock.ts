@@ -3,14 +3,14 @@
  * is merely stopped. Clocks, process numbers and times of files do not matter.
  *
  * **How** – who wants the lock listens on a socket of its own in the directory ({@link Lifeline}). Who had the lock is written down in generations: the
- * symbolic link `<name>.lock.<n>` leads to the socket of the n-th holder. The n-th generation holds the lock as long as its socket lives. Once it does not,
- * the generation n + 1 is made, which only one can do. Nobody ever takes away what another has: a generation is taken from a dead one by being
- * followed. The link `<name>.lock` leads to a number, the head: whatever is older than it may be gone. Only a holder sets it, to its own
- * generation, before it removes the one before.
+ * symbolic link `<name>.lock.<n>` names the socket of the n-th holder. The n-th generation holds the lock as long as this link is there and its socket
+ * lives. Who lets go renames his link to `<name>.lock`, the head: that generation is over, and all before it are. For one who died his
+ * follower does it: once a socket is dead the generation n + 1 is made, which only one can do. Nobody ever takes away what another may have.
  *
- * **Why there are never two** – who has made a generation k looks at the head once more. If that is not beyond k, nobody ever made k before: a generation is
- * removed only when the head is beyond it, and the head never goes back. So each generation has one holder; it followed one that was seen dead; and the
- * dead stay dead, since no socket's name is used twice. Whoever finds the head beyond k was asleep meanwhile, and starts again.
+ * **Why there are never two** – who has made a generation k looks at the head once more. If that is before k, nobody ever made k before: a generation goes
+ * away only by becoming the head, or when the head is beyond it, and the head never goes back. So each generation has one holder; it followed one
+ * that had let go or was seen dead; and the dead stay dead, since no socket's name is used twice. Whoever finds the head at k or beyond was asleep
+ * meanwhile, and starts again.
  *
  * @module
  */
@@ -19,6 +19,7 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
 import * as Disk from "./disk.ts"
@@ -139,11 +140,12 @@ const sockets = (disk: Disk.Disk, directory: string) => {
     ).pipe(Effect.orElseSucceed(() => false))
 
   const watch = (socket: string): Effect.Effect<Lifeline.Answer, Disk.Errno> =>
-    Effect.flatMap(reaching(socket, Lifeline.watch), (answer) =>
-      answer !== "refused"
-        ? Effect.succeed(answer)
-        : Effect.map(isListed(socket), (isListed): Lifeline.Answer => (isListed ? "unclear" : "refused"))
-    )
+    Effect.gen(function* () {
+      // Who has let go has taken the name away: nobody needs to be asked.
+      if ((yield* optional(disk.stat(within(socket)))) === undefined) return "missing"
+      const answer = yield* reaching(socket, Lifeline.watch)
+      return answer === "refused" && (yield* isListed(socket)) ? "unclear" : answer
+    })
 
   /**
    * Listens on a new socket. It is given its name when it lives: so whoever finds a socket refusing under such a name knows it dead for ever.
@@ -195,53 +197,51 @@ const ledger = (disk: Disk.Disk, directory: string) => {
       const within = (name: string) => disk.within(directory, name)
       const headLink = within(`${name}.lock`)
       const link = (generation: number) => within(`${name}.lock.${generation}`)
+      const entry = (generation: number, socket: string) => `${socket}.${generation}`
 
-      const head: Effect.Effect<number, Disk.Errno> = Effect.flatMap(optional(disk.readLink(headLink)), (target) =>
-        target === undefined
-          ? Effect.succeed(0)
-          : /^[1-9]\d{0,14}$/.test(target)
-            ? Effect.succeed(Number(target))
-            : Effect.fail("EUNKNOWN")
-      )
-      const holderOf = (generation: number) =>
-        Effect.mapError(optional(disk.readLink(link(generation))), (errno) => (errno === "EINVAL" ? "EUNKNOWN" : errno))
+      /** What a link says. One that says anything else is none that a holder made. */
+      const entryAt = (
+        link: string
+      ): Effect.Effect<{ readonly generation: number; readonly socket: string } | undefined, Disk.Errno> =>
+        Effect.flatMap(
+          Effect.mapError(optional(disk.readLink(link)), (errno) => (errno === "EINVAL" ? "EUNKNOWN" : errno)),
+          (target) => {
+            if (target === undefined) return Effect.succeed(undefined)
+            const [, socket, generation] = /^([0-9a-f]{16}\.sock)\.([1-9]\d{0,14})$/.exec(target) ?? []
+            return socket === undefined || generation === undefined
+              ? Effect.fail("EUNKNOWN")
+              : Effect.succeed({ generation: Number(generation), socket })
+          }
+        )
+      const head = Effect.map(entryAt(headLink), (entry) => entry?.generation ?? 0)
 
-      /** The youngest generation there seems to be, and its socket if it has one. */
+      /** The youngest generation there seems to be, and its socket unless it is over. */
       const look: Effect.Effect<{ readonly generation: number; readonly holder: string | undefined }, Disk.Errno> =
         Effect.gen(function* () {
+          let generation = yield* head
+          let holder: string | undefined
           while (true) {
-            const first = yield* head
-            let generation = first
-            let holder = yield* holderOf(generation)
-            for (
-              let next = yield* holderOf(generation + 1);
-              next !== undefined;
-              next = yield* holderOf(generation + 1)
-            ) {
-              generation++
-              holder = next
-            }
-            // A generation that is gone although the head is not beyond it was removed by somebody who knows nothing of locks, and nobody holds it.
-            if (holder !== undefined || first === 0 || (yield* head) === first) return { generation, holder }
+            const next = yield* entryAt(link(generation + 1))
+            if (next === undefined) return { generation, holder }
+            if (next.generation !== ++generation) return yield* Effect.fail("EUNKNOWN")
+            holder = next.socket
           }
         })
 
-      /** What a holder does first: nobody will look for what is older, and it can be removed. */
-      const advance = (generation: number, before: string | undefined) =>
-        Effect.gen(function* () {
-          const made = within(`${yield* random}.new`)
-          yield* disk.symlink(`${generation}`, made)
-          yield* Effect.tapError(disk.rename(made, headLink), () => Effect.ignore(disk.unlink(made)))
-          if (generation > 1) yield* Effect.ignore(disk.unlink(link(generation - 1)))
-          if (before !== undefined) yield* Effect.ignore(disk.unlink(within(before)))
-          if (isSwept) return
+      const end = (generation: number) => disk.rename(link(generation), headLink)
+
+      /** What is left of those who died. Once is enough: whoever starts clears up. */
+      const clear = (generation: number) =>
+        Effect.suspend(() => {
+          if (isSwept) return Effect.void
           isSwept = true
-          const names = yield* disk.names(directory)
-          const mine = `${name}.lock.`
-          const old = names.filter((other) => other.startsWith(mine) && Number(other.slice(mine.length)) < generation)
-          yield* Effect.forEach(old, (other) => Effect.ignore(disk.unlink(within(other))), { discard: true })
-          yield* sweep(names)
-        }).pipe(Effect.ignore)
+          return Effect.flatMap(disk.names(directory), (names) => {
+            const mine = `${name}.lock.`
+            const old = names.filter((other) => other.startsWith(mine) && Number(other.slice(mine.length)) < generation)
+            const remove = Effect.forEach(old, (other) => Effect.ignore(disk.unlink(within(other))), { discard: true })
+            return Effect.zipRight(remove, sweep(names))
+          })
+        })
 
       let own: Own | undefined
       const giveUp = Effect.suspend(() => {
@@ -253,8 +253,6 @@ const ledger = (disk: Disk.Disk, directory: string) => {
       const attempt: Effect.Effect<Attempt, Disk.Errno> = Effect.gen(function* () {
         const { generation, holder } = yield* look
         if (holder !== undefined) {
-          // A link that leads anywhere else is none that a holder made.
-          if (!/^[0-9a-f]{16}\.sock$/.test(holder)) return yield* Effect.fail<Disk.Errno>("EUNKNOWN")
           const answer = yield* watch(holder)
           if (typeof answer !== "string") return { _tag: "Taken", by: holder, watch: answer } as const
           if (answer === "unclear") return answer
@@ -262,17 +260,30 @@ const ledger = (disk: Disk.Disk, directory: string) => {
         own ??= yield* open
         const mine = generation + 1
         const isMade = yield* Effect.catchIf(
-          Effect.as(disk.symlink(own.socket, link(mine)), true),
+          Effect.as(disk.symlink(entry(mine, own.socket), link(mine)), true),
           (errno) => errno === "EEXIST",
           () => Effect.succeed(false)
         )
         if (!isMade) return "again"
-        if ((yield* head) > mine) {
+        if ((yield* head) >= mine) {
           yield* Effect.ignore(disk.unlink(link(mine)))
+          // Somebody may have seen it.
+          yield* giveUp
           return "again"
         }
-        yield* advance(mine, holder)
-        return { _tag: "Held", release: giveUp } as const
+        const held: Held = { _tag: "Held", release: Effect.zipRight(Effect.ignore(end(mine)), giveUp) }
+        if (holder !== undefined) {
+          const ended = yield* Effect.either(end(generation))
+          if (Either.isLeft(ended)) {
+            if (ended.left !== "ENOENT") return held
+            // It let go after all; or somebody who knows nothing of locks removed it, and who looks there now finds nobody.
+            yield* held.release
+            return "again"
+          }
+          yield* Effect.ignore(disk.unlink(within(holder)))
+        }
+        yield* Effect.ignore(clear(mine))
+        return held
       })
 
       return { attempt, giveUp }

@@ -325,8 +325,25 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S169",
     title: "does not look whether it slept while it took the lock",
     file: "src/internal/processLock.ts",
-    from: "if ((yield* head) > mine) {",
+    from: "if ((yield* head) >= mine) {",
     to: "if ((yield* head) < 0) {"
+  },
+  {
+    id: "S169",
+    title: "holds the lock although others find no trace of the generation before",
+    file: "src/internal/processLock.ts",
+    from: `if (ended.left !== "ENOENT") return held`,
+    to: `if (ended.left !== "") return held`
+  },
+  {
+    id: "S169",
+    title: "clears away the dead of whom nothing says that they are over",
+    file: "src/internal/processLock.ts",
+    from: `if (ended.left !== "ENOENT") return held`,
+    to: `if (ended.left !== "ENOENT") {
+              yield* Effect.ignore(clear(mine))
+              return held
+            }`
   },
   {
     id: "S169",
