@@ -124,6 +124,13 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
       made !== undefined ? Effect.succeed(made) : Effect.map(options.lock, (lock) => (made ??= lock))
     )
 
+    /** Most programs use one key, whose name is made once. */
+    let last: { readonly key: string; readonly name: string } | undefined
+    const nameOfKey = (key: string): Effect.Effect<string> =>
+      Effect.suspend(() =>
+        last?.key === key ? Effect.succeed(last.name) : Effect.map(nameOf(key), (name) => (last = { key, name }).name)
+      )
+
     /** Failures of the lock, and what was done under it with failures of its own. */
     const locked =
       (name: string) =>
@@ -158,7 +165,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
     const tokenOf = Option.map((read: Read<A>) => read.stored.token)
 
     const get = (key: string): Effect.Effect<Option.Option<A>, Failure> =>
-      Effect.flatMap(nameOf(key), (name) =>
+      Effect.flatMap(nameOfKey(key), (name) =>
         Effect.catchIf(
           read(key, name),
           ({ reason }) => reason === "Corrupt",
@@ -167,7 +174,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
       ).pipe(Effect.map(tokenOf))
 
     const remove = (key: string): Effect.Effect<void, Failure> =>
-      Effect.flatMap(Effect.all([nameOf(key), texts.exists]), ([name, exists]) =>
+      Effect.flatMap(Effect.all([nameOfKey(key), texts.exists]), ([name, exists]) =>
         exists
           ? Effect.flatMap(
               locked(name)(Effect.uninterruptible(Effect.zipRight(texts.remove(name), touch(name)))),
@@ -231,7 +238,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
       f: (stored: Option.Option<A>) => Effect.Effect<Option.Option<A>, E2, R>
     ) => {
       const failed = Effect.mapError((failure: Failure) => error("transaction", key, failure))
-      return Effect.flatMap(nameOf(key), (name) =>
+      return Effect.flatMap(nameOfKey(key), (name) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(failed(readOrSetAside(key, name)), (before) =>
             Effect.tap(restore(f(tokenOf(before))), (after) => failed(store(key, name, before, after)))
@@ -257,7 +264,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
     const changes = (key: string): Stream.Stream<A> =>
       Stream.unwrapScoped(
         Effect.gen(function* () {
-          const name = yield* nameOf(key)
+          const name = yield* nameOfKey(key)
           const looks = yield* PubSub.subscribe(touched)
           yield* RcRef.get(watch)
           let stamp = Option.none<string>()
