@@ -78,10 +78,12 @@ const isCompared = args.includes("--check") || args.includes("--store")
 // What becomes of other libraries is not for us to look after.
 const others = isCompared ? (await import("./peers.ts")).peers.map(({ name }) => name) : []
 const now: Ratios = Object.fromEntries(
-  report.map(({ rows, title }) => [
-    title,
-    Object.fromEntries(rows.flatMap(({ name, ratios }) => (others.includes(name) ? [] : [[name, ratios]])))
-  ])
+  report
+    .filter(({ rows }) => rows.some(({ ratios }) => Object.keys(ratios).length > 0))
+    .map(({ rows, title }) => [
+      title,
+      Object.fromEntries(rows.flatMap(({ name, ratios }) => (others.includes(name) ? [] : [[name, ratios]])))
+    ])
 )
 if (args.includes("--check")) {
   // Half as much again: less than that is what else the machine does.
