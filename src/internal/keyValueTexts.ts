@@ -53,9 +53,8 @@ export const make = (keep: Keep, lock: TextLock, written: PubSub.PubSub<string>)
     read: (name) =>
       Effect.map(
         keep.get(name),
-        Option.map((text) => ({ text, stamp: text }))
+        Option.map((text) => ({ text }))
       ),
-    stamp: keep.get,
     replace: (name, text, check) =>
       Effect.flatMap(keep.get(name), (present) => check(Option.map(present, (text) => ({ text })))).pipe(
         // The name first: one that nothing lies under yet does no harm.

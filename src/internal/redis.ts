@@ -191,7 +191,7 @@ export const make = (options: Options): Effect.Effect<Redis, never, Scope.Scope>
     // What happens elsewhere
 
     /** Names of what was stored; empty when a lock was released; undefined: anything may have happened. */
-    const events = yield* PubSub.sliding<string | undefined>(256)
+    const events = yield* PubSub.unbounded<string | undefined>()
 
     /** A second connection, because one that listens does nothing else; there while anybody wants to know. */
     const listening = yield* RcRef.make({
@@ -200,17 +200,26 @@ export const make = (options: Options): Effect.Effect<Redis, never, Scope.Scope>
         Effect.sync(() => {
           const second = client.duplicate()
           const tell = (event: string | undefined) => void events.unsafeOffer(event)
+          // Whatever was told before is lost. Who may not subscribe still looks now and then.
+          const begin = () =>
+            second.subscribe(channel).then(
+              () => tell(undefined),
+              () => {}
+            )
           second.on("error", () => {})
-          // Whatever was told while there was no connection is lost.
-          second.on("ready", () => tell(undefined))
+          second.on("ready", begin)
           second.on("message", (_, message) => tell(message === "released" ? "" : String(message)))
-          // Without it there are still looks now and then.
-          second.subscribe(channel).catch(() => {})
+          void begin()
           return second
         }),
         (second) => Effect.sync(() => second.disconnect())
       )
     })
+
+    /** Subscribing again changes nothing: whoever is told so is still connected, and still heard. */
+    const areTold: Effect.Effect<boolean> = Effect.flatMap(RcRef.get(listening), (second) =>
+      Effect.tryPromise(() => second.subscribe(channel))
+    ).pipe(Effect.scoped, Effect.timeout(timeLimit), Effect.isSuccess)
 
     const listen: Effect.Effect<Queue.Dequeue<string | undefined>, never, Scope.Scope> = Effect.zipLeft(
       PubSub.subscribe(events),
@@ -287,9 +296,8 @@ export const make = (options: Options): Effect.Effect<Redis, never, Scope.Scope>
         read: (name) =>
           Effect.map(
             get(name),
-            Option.map((text) => ({ text, stamp: text }))
+            Option.map((text) => ({ text }))
           ),
-        stamp: get,
         replace: (name, text, check) => {
           const attempt: Effect.Effect<void, Failure> = Effect.flatMap(get(name), (present) =>
             Effect.zipRight(
@@ -318,7 +326,8 @@ export const make = (options: Options): Effect.Effect<Redis, never, Scope.Scope>
         ),
         changes: Stream.unwrapScoped(
           Effect.map(listen, (queue) => Stream.filter(Stream.fromQueue(queue), (event) => event !== ""))
-        )
+        ),
+        areTold
       }
     }
   })

@@ -9,7 +9,7 @@ import type * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
+import * as Queue from "effect/Queue"
 import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -31,9 +31,9 @@ export interface Texts {
   /** What lies under a name. */
   readonly read: (
     name: string
-  ) => Effect.Effect<Option.Option<{ readonly text: string; readonly stamp: string }>, Failure>
-  /** Another one whenever somebody else's text is there. */
-  readonly stamp: (name: string) => Effect.Effect<Option.Option<string>, Failure>
+  ) => Effect.Effect<Option.Option<{ readonly text: string; readonly stamp?: string | undefined }>, Failure>
+  /** Another one whenever another text is there. Only where that is easier to say than the text. */
+  readonly stamp?: (name: string) => Effect.Effect<Option.Option<string>, Failure>
   /** Puts a text there. `check` sees what is there in the last moment, and fails to keep it. */
   readonly replace: (
     name: string,
@@ -48,6 +48,8 @@ export interface Texts {
   readonly names: Effect.Effect<ReadonlyArray<string>, Failure>
   /** The names of texts that something happened to, as far as somebody tells; undefined: some text. */
   readonly changes: Stream.Stream<string | undefined, Failure>
+  /** Whether everything that happens is told by them: then nobody looks for himself now and then. Default: no. */
+  readonly areTold?: Effect.Effect<boolean>
 }
 
 /** One at a time under a name, among all who share the texts; those of this process in the order they came. */
@@ -80,7 +82,7 @@ export interface TextStore<A, E> {
   readonly changes: (key: string) => Stream.Stream<A>
 }
 
-/** How often texts are looked at where nobody says that they have changed. */
+/** How often texts are looked at where nobody tells that they have changed, and whoever tells is asked whether he still does. */
 const lookEvery = "5 seconds"
 
 const isRecord = (name: string): boolean => /^[0-9a-f]{32}\.token$/.test(name)
@@ -115,9 +117,37 @@ const conflict: Failure = {
 export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { error, texts, form, lockTimeout } = options
-    /** The texts that somebody may want to look at: by name, or any. */
-    const touched = yield* PubSub.sliding<string | undefined>(256)
-    const touch = (name: string | undefined) => PubSub.publish(touched, name)
+    /** Who wants to look at a text when something has happened to it. */
+    const watchers = new Map<string, Set<Queue.Queue<void>>>()
+    /** Whose last look failed: nobody may tell them again. */
+    const late = new Set<Queue.Queue<void>>()
+    /** Makes those look who watch the text of this name, or any. */
+    const touch = (name: string | undefined) =>
+      Effect.sync(() => {
+        for (const those of name === undefined ? watchers.values() : [watchers.get(name) ?? []]) {
+          for (const looks of those) looks.unsafeOffer(undefined)
+        }
+      })
+    const touchLate = Effect.sync(() => {
+      for (const looks of late) looks.unsafeOffer(undefined)
+      late.clear()
+    })
+    /** A look that nobody has begun yet stands for all that were asked for meanwhile. */
+    const watching = (name: string): Effect.Effect<Queue.Queue<void>, never, Scope.Scope> =>
+      Effect.acquireRelease(
+        Effect.map(Queue.sliding<void>(1), (looks) => {
+          const those = watchers.get(name) ?? new Set()
+          watchers.set(name, those.add(looks))
+          return looks
+        }),
+        (looks) =>
+          Effect.suspend(() => {
+            late.delete(looks)
+            const those = watchers.get(name)
+            if (those?.delete(looks) === true && those.size === 0) watchers.delete(name)
+            return Queue.shutdown(looks)
+          })
+      )
 
     let made: TextLock | undefined
     const lock: Effect.Effect<TextLock, Failure> = Effect.suspend(() =>
@@ -257,7 +287,13 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
             Effect.forever
           )
         ),
-        Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(lookEvery), touch(undefined))))
+        Effect.forkScoped(
+          Effect.sleep(lookEvery).pipe(
+            Effect.zipRight(texts.areTold ?? Effect.succeed(false)),
+            Effect.flatMap((areTold) => (areTold ? touchLate : touch(undefined))),
+            Effect.forever
+          )
+        )
       )
     })
 
@@ -265,24 +301,25 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
       Stream.unwrapScoped(
         Effect.gen(function* () {
           const name = yield* nameOfKey(key)
-          const looks = yield* PubSub.subscribe(touched)
+          const looks = yield* watching(name)
           yield* RcRef.get(watch)
           let stamp = Option.none<string>()
           let text = Option.none<string>()
           /** The token, if it is another one than before. A text that cannot be read is looked at again later. */
           const look: Effect.Effect<Option.Option<A>> = Effect.gen(function* () {
-            const now = yield* texts.stamp(name)
-            if (Option.getOrUndefined(now) === Option.getOrUndefined(stamp)) return Option.none<A>()
+            if (texts.stamp !== undefined) {
+              const now = yield* texts.stamp(name)
+              if (Option.getOrUndefined(now) === Option.getOrUndefined(stamp)) return Option.none<A>()
+            }
             const snapshot = yield* texts.read(name)
             const known = text
-            stamp = Option.map(snapshot, ({ stamp }) => stamp)
+            stamp = Option.flatMapNullable(snapshot, ({ stamp }) => stamp)
             text = Option.map(snapshot, ({ text }) => text)
             if (Option.isNone(snapshot) || Option.contains(known, snapshot.value.text)) return Option.none<A>()
             return Option.some((yield* form.decode(snapshot.value.text, key)).token)
-          }).pipe(Effect.catchAll(() => Effect.succeedNone))
+          }).pipe(Effect.catchAll(() => Effect.sync(() => (late.add(looks), Option.none()))))
           yield* look
           return Stream.fromQueue(looks).pipe(
-            Stream.filter((touched) => touched === undefined || touched === name),
             Stream.mapEffect(() => look),
             Stream.filterMap(identity)
           )

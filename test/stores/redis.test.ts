@@ -413,6 +413,58 @@ describe.skipIf(!RedisServer.isInstalled)("a real Redis", () => {
     })
   )
 
+  it.scopedLive("looks at a token that it is told of, and at no other; who is told of none looks now and then", () =>
+    Effect.gen(function* () {
+      const mine = prefix()
+      const keys = Array.from({ length: 20 }, (_, n) => `key-${n}`)
+      const other = yield* open({ url: server.url, prefix: mine })
+      const watching = (client: Redis.Client) =>
+        Effect.gen(function* () {
+          const store = yield* open({ client, prefix: mine })
+          const seen: Array<string> = []
+          for (const key of keys) {
+            const see = (token: Parameters<typeof numberOf>[0]) =>
+              Effect.sync(() => void seen.push(`${key}: ${numberOf(token)}`))
+            yield* Effect.forkScoped(Stream.runForEach(store.changes(key), see))
+          }
+          return (what: string) => Effect.repeat(Effect.sleep(10), { until: () => seen.includes(what) })
+        })
+
+      const commands: Array<string> = []
+      const told = Object.create(raw) as IORedis
+      let fails = false
+      told.call = (command: string, ...args: Array<any>) => {
+        commands.push(command)
+        return fails ? Promise.reject(new Error("ERR")) : raw.call(command, ...args)
+      }
+      const sees = yield* watching(told)
+      const deaf = Object.create(raw) as IORedis
+      deaf.duplicate = () => {
+        const second = raw.duplicate()
+        second.subscribe = () => Promise.reject(new Error("NOPERM"))
+        return second
+      }
+      const looks = yield* watching(deaf)
+
+      let before = -1
+      while (commands.length !== before) {
+        before = commands.length
+        yield* Effect.sleep(500)
+      }
+      commands.length = 0
+      yield* put(other, "key-7", 1)
+      yield* sees("key-7: 1")
+      yield* looks("key-7: 1")
+      fails = true
+      yield* put(other, "key-8", 1)
+      yield* Effect.repeat(Effect.sleep(10), { until: () => commands.length === 2 })
+      fails = false
+      yield* sees("key-8: 1")
+      yield* Effect.sleep("6 seconds")
+      assert.deepStrictEqual(commands, ["get", "get", "get"])
+    })
+  )
+
   it.scopedLive("loses nothing when the answer to any one command is lost, and no answer comes twice", () =>
     Effect.gen(function* () {
       const mine = prefix()
