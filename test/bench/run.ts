@@ -18,7 +18,8 @@ const workloads: Readonly<Record<string, () => Promise<{ readonly tables: () => 
   renewals: () => import("./renewals.ts"),
   jwt: () => import("./jwt.ts"),
   cold: () => import("./cold.ts"),
-  bundle: () => import("./bundle.ts")
+  bundle: () => import("./bundle.ts"),
+  fleet: () => import("./fleet.ts")
 }
 
 const args = process.argv.slice(2)
