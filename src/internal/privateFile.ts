@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { Disk, Errno, File, Stat } from "./disk.ts"
 
@@ -293,12 +292,13 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
     )
 
   /** On Windows somebody who reads the file, a virus scanner for one, may be in the way for a moment. */
-  const rename = (from: string, to: string): Effect.Effect<void, Errno> =>
-    Effect.retry(disk.rename(from, to), {
-      while: (errno) => errno === "EPERM" || errno === "EBUSY",
-      schedule: Schedule.spaced("50 millis"),
-      times: 20
-    }).pipe(Effect.withClock(live))
+  const rename = (from: string, to: string): Effect.Effect<void, Errno> => {
+    const isInTheWay = (errno: Errno) => errno === "EPERM" || errno === "EBUSY"
+    const once = disk.rename(from, to)
+    return Effect.catchIf(once, isInTheWay, () =>
+      Effect.retry(Effect.delay(once, "50 millis"), { while: isInTheWay, times: 19 }).pipe(Effect.withClock(live))
+    )
+  }
 
   const replace: PrivateFiles["replace"] = (name, text, check) =>
     Effect.gen(function* () {

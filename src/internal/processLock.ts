@@ -378,12 +378,12 @@ export const makeOn = (
 
   return {
     withLock: (name, timeLimit) => {
-      const failure: LockError = {
+      const onTimeout = (): LockError => ({
         _tag: "LockError",
         reason: "LockTimeout",
         description: `somebody else has held the lock for ${Duration.format(timeLimit)}; try again later, or look for a program that hangs`
-      }
-      const limit = { duration: timeLimit, onTimeout: () => failure }
+      })
+      const limit = { duration: timeLimit, onTimeout }
       return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LockError, R> => {
         const inProcess = here(`${directory}\u0000${name}`)(effect, limit)
         return Effect.clockWith((clock) => {
