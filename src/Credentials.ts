@@ -250,7 +250,9 @@ class Door {
   readonly token: Effect.Effect<Token.Token, RefreshError>
 
   constructor(credentials: Running<any>) {
-    this.token = Effect.clockWith((clock) => {
+    // What `Effect.clockWith` does, in one closure and not in three.
+    this.token = Effect.withFiberRuntime((fiber) => {
+      const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
       const now = clock.unsafeCurrentTimeMillis()
       return now < this.until && now >= this.from ? this.exit! : credentials.look(clock, this)
     })
