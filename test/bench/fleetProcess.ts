@@ -1,8 +1,5 @@
 /** One process of a fleet: credentials for many tenants in a Redis that others share. See `fleet.ts`. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -14,6 +11,7 @@ import * as CredentialsMap from "../../src/CredentialsMap.ts"
 import * as Provider from "../../src/Provider.ts"
 import * as RefreshToken from "../../src/providers/RefreshToken.ts"
 import * as Redis from "../../src/Redis.ts"
+import * as ClockAhead from "../support/clockAhead.ts"
 import { answering, told } from "./processes.ts"
 
 /** What a process is to do. */
@@ -50,18 +48,7 @@ const client: Redis.Client = {
   disconnect: () => ioredis.disconnect()
 }
 
-const live = Context.get(DefaultServices.liveServices, Clock.Clock)
-let ahead = 0
-const millis = () => live.unsafeCurrentTimeMillis() + ahead * 1_000
-const nanos = () => live.unsafeCurrentTimeNanos() + BigInt(ahead) * 1_000_000_000n
-const clock: Clock.Clock = {
-  [Clock.ClockTypeId]: Clock.ClockTypeId,
-  unsafeCurrentTimeMillis: millis,
-  unsafeCurrentTimeNanos: nanos,
-  currentTimeMillis: Effect.sync(millis),
-  currentTimeNanos: Effect.sync(nanos),
-  sleep: (duration) => live.sleep(duration)
-}
+const [clock, setAhead] = ClockAhead.make()
 
 const providerOf = (tenant: string) =>
   RefreshToken.make({ tokenEndpoint, clientId: "fleet", refreshToken: `${tenant}:0` }).pipe(Provider.persisted(tenant))
@@ -97,7 +84,7 @@ let before = { cpu: process.cpuUsage(), sent }
 
 answering<Order, Did | null>(async (order) => {
   if ("ahead" in order) {
-    ahead = order.ahead
+    setAhead(order.ahead)
     had = []
     before = { cpu: process.cpuUsage(), sent }
     return null

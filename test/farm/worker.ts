@@ -4,9 +4,6 @@
  * the same as on `token`, but stops itself in the moment before it would send the refresh token.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -19,6 +16,7 @@ import * as RefreshToken from "../../src/providers/RefreshToken.ts"
 import * as Redis from "../../src/Redis.ts"
 import type { Token } from "../../src/Token.ts"
 import * as TokenStore from "../../src/TokenStore.ts"
+import * as ClockAhead from "../support/clockAhead.ts"
 
 const [tokenEndpoint = "", place = "", lockTimeout = "30000", lease = "30000"] = process.argv.slice(2)
 
@@ -27,18 +25,7 @@ const StoreLive = place.startsWith("redis:")
   ? Redis.layer({ url: place, lockTimeout: Number(lockTimeout), lease: Number(lease) })
   : TokenStore.layerFile({ directory: place, lockTimeout: Number(lockTimeout) })
 
-const live = Context.get(DefaultServices.liveServices, Clock.Clock)
-let shift = 0
-const millis = () => live.unsafeCurrentTimeMillis() + shift * 1000
-const nanos = () => live.unsafeCurrentTimeNanos() + BigInt(shift) * 1_000_000_000n
-const clock: Clock.Clock = {
-  [Clock.ClockTypeId]: Clock.ClockTypeId,
-  unsafeCurrentTimeMillis: millis,
-  unsafeCurrentTimeNanos: nanos,
-  currentTimeMillis: Effect.sync(millis),
-  currentTimeNanos: Effect.sync(nanos),
-  sleep: live.sleep
-} as Clock.Clock
+const [clock, setAhead] = ClockAhead.make()
 
 let isToStop = false
 
@@ -70,7 +57,7 @@ const program = Effect.gen(function* () {
     const line = yield* next
     if (line.done === true) return
     const [what, time] = line.value.split(" ")
-    shift = Number(time)
+    setAhead(Number(time))
     if (what === "time") {
       console.log("known")
       continue
