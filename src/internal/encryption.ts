@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
+import * as Base64Url from "./base64url.ts"
 import * as Jose from "./jose.ts"
 import * as Json from "./json.ts"
 import * as Lock from "./lock.ts"
@@ -41,16 +42,9 @@ const shape = /^([A-Za-z0-9_-]+)\.\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]+)\.([A-Z
 /** Whether a text is encrypted, by the look of it. */
 export const isSealed = (text: string): boolean => headerOf(text) !== undefined
 
-/** The last character of base64 may hold bits that no decoder looks at: two texts, one meaning. There is to be one. */
-const isCanonical = (part: string): boolean =>
-  Either.match(Encoding.decodeBase64Url(part), {
-    onLeft: () => false,
-    onRight: (bytes) => Encoding.encodeBase64Url(bytes) === part
-  })
-
 const headerOf = (text: string): Readonly<Record<string, unknown>> | undefined => {
   const match = shape.exec(text)
-  if (match === null || !isCanonical(match[1]!)) return undefined
+  if (match === null || !Base64Url.isCanonical(match[1]!)) return undefined
   return Either.getOrUndefined(Either.map(Encoding.decodeBase64UrlString(match[1]!), (json) => Json.parseObject(json)))
 }
 
@@ -84,7 +78,7 @@ export const make = (key: Key): Effect.Effect<Seal, string> =>
   })
 
 const unsealWith = (sealed: string, key: CryptoKey): Effect.Effect<string, SealError> =>
-  sealed.split(".").every((part) => part === "" || isCanonical(part))
+  sealed.split(".").every((part) => part === "" || Base64Url.isCanonical(part))
     ? Effect.mapError(Jose.unseal(sealed, key), () => wrongKey)
     : Effect.fail(wrongKey)
 

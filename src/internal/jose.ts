@@ -7,8 +7,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
 import type { JWK, createLocalJWKSet } from "jose"
+import * as Base64Url from "./base64url.ts"
 import * as Json from "./json.ts"
 import { toPkcs8 } from "./pem.ts"
 
@@ -177,10 +177,7 @@ export const verify = (
   algorithm: string
 ): Effect.Effect<"Verified" | "UnknownKey" | "WrongSignature"> =>
   Effect.promise(async () => {
-    // The last character of base64 may hold bits that no decoder looks at: two texts, one signature.
-    const signature = jws.slice(jws.lastIndexOf(".") + 1)
-    const bytes = Encoding.decodeBase64Url(signature)
-    if (Either.isLeft(bytes) || Encoding.encodeBase64Url(bytes.right) !== signature) return "WrongSignature"
+    if (!Base64Url.isCanonical(jws.slice(jws.lastIndexOf(".") + 1))) return "WrongSignature"
     const options = { algorithms: [algorithm] }
     const [{ compactVerify }, set] = [await loadVerify(), await keys()]
     try {
