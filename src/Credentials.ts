@@ -54,6 +54,7 @@ import * as Stream from "effect/Stream"
 import type { Authorization } from "./Authorization.ts"
 import { InvalidOption, RefreshError, type RevocationError, type TokenStoreError } from "./CredentialsError.ts"
 import { closeWith } from "./internal/emptyScope.ts"
+import type { Looking } from "./internal/looking.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Timing from "./internal/timing.ts"
 import type { Backlog, Need, Provider, Unsaved } from "./Provider.ts"
@@ -338,7 +339,7 @@ const isUsual = (state: Circumstances): boolean =>
 const isEmpty = (backlog: Backlog): boolean => backlog.unsaved === undefined && backlog.warned === undefined
 
 /** A provider, running: what is known, and all that is done about it. Methods and few members, as a process may hold it for 100,000 tenants. */
-class Running<R> implements Credentials {
+class Running<R> implements Credentials, Looking<Token.Token, RefreshError> {
   #held: Held | undefined = undefined
   #door: Door | undefined = undefined
   /** To be changed with {@link set}. */

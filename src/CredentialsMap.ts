@@ -34,6 +34,7 @@ import * as Credentials from "./Credentials.ts"
 import { InvalidOption, type RefreshError } from "./CredentialsError.ts"
 import { EmptyScope } from "./internal/emptyScope.ts"
 import * as Heap from "./internal/heap.ts"
+import { isLooking } from "./internal/looking.ts"
 import * as Timing from "./internal/timing.ts"
 import type { Provider } from "./Provider.ts"
 import type { Token } from "./Token.ts"
@@ -197,7 +198,8 @@ export const make = <const K extends Key, R = never>(
     /** Those that are released as soon as nobody uses them any more. */
     const leaving = new Set<Entry>()
     let isOver = false
-    const find = (id: string): Entry | undefined => used.get(id) ?? unused.get(id)
+    const find = (id: string | undefined): Entry | undefined =>
+      id === undefined ? undefined : (used.get(id) ?? unused.get(id))
     const size = () => used.size + unused.size
     const due = Heap.make<Slot>(({ dueAt }) => dueAt)
     let renewing = 0
@@ -278,15 +280,21 @@ export const make = <const K extends Key, R = never>(
         return Effect.succeed(entry)
       })
 
+    /** Nobody uses it from now on: it is the last to be released. */
+    const setAside = (entry: Entry, now: number): void => {
+      entry.usedAt = now
+      unused.delete(entry.id)
+      unused.set(entry.id, entry)
+    }
+
     const leave = (entry: Entry): Effect.Effect<void> =>
       Effect.clockWith((clock) => {
         entry.uses--
         if (entry.uses > 0) return Effect.void
         if (leaving.delete(entry)) close(entry)
         else {
-          entry.usedAt = look(clock)
           used.delete(entry.id)
-          unused.set(entry.id, entry)
+          setAside(entry, look(clock))
           if (size() > capacity) tidy(entry.usedAt)
         }
         return Effect.void
@@ -345,14 +353,27 @@ export const make = <const K extends Key, R = never>(
     )
     yield* Effect.forkScoped(Effect.forever(schedule))
 
+    /** A token that is there is handed out in one step, in which nobody can release its credentials. */
+    const token: CredentialsMap<K>["token"] = (key) =>
+      Effect.clockWith((clock) => {
+        const entry = find(identify(key))
+        if (entry !== undefined && "token" in entry.credentials && isLooking(entry.credentials)) {
+          const found = entry.credentials.look(clock)
+          if (Exit.isExit(found)) {
+            if (entry.uses === 0) setAside(entry, look(clock))
+            return found
+          }
+        }
+        return use(key, (credentials) => credentials.tokenValidFor(0))
+      })
+
     const map: CredentialsMap<K> & { readonly toJSON: () => unknown } = {
-      // Not the one that is made for being run again and again, and kept: with 100,000 tenants most are asked now and then.
-      token: (key) => use(key, (credentials) => credentials.tokenValidFor(0)),
+      token,
       use,
       get: (key) => Effect.flatMap(Effect.acquireRelease(enter(key), leave), credentialsOf),
       invalidate: (key) =>
         Effect.suspend(() => {
-          const entry = find(identify(key) ?? "")
+          const entry = find(identify(key))
           if (entry !== undefined) release(entry)
           return Effect.void
         }),

@@ -215,6 +215,20 @@ describe("options", () => {
     })
   )
 
+  it.scoped("what is no key is refused by all, and means no other", () =>
+    Effect.gen(function* () {
+      const { lookup, lookups } = tenants()
+      const map = yield* CredentialsMap.make({ lookup })
+      yield* map.token("")
+      for (const odd of [undefined, null, 1, { tenant: 1 }] as Array<any>) {
+        assert.strictEqual((yield* Effect.flip(map.token(odd)))._tag, "InvalidOption")
+        yield* map.invalidate(odd)
+      }
+      yield* map.token("")
+      assert.deepStrictEqual(lookups, [""])
+    })
+  )
+
   it.scoped.each([
     [{ capacity: 0 }, "capacity"],
     [{ capacity: 1.5 }, "capacity"],
