@@ -96,8 +96,11 @@ const optional = <A>(operation: Effect.Effect<A, Disk.Errno>): Effect.Effect<A |
     () => Effect.succeed(undefined)
   )
 
+/** What sockets do. */
+export type Sockets = Pick<typeof Lifeline, "listen" | "watch">
+
 /** Sockets in a directory. */
-const sockets = (disk: Disk.Disk, directory: string) => {
+const sockets = (disk: Disk.Disk, directory: string, { listen, watch: connect }: Sockets) => {
   const within = (name: string) => disk.within(directory, name)
 
   /** Does something with a path to a name in the directory that is short enough for a socket: by a detour if the directory's is not. */
@@ -143,7 +146,7 @@ const sockets = (disk: Disk.Disk, directory: string) => {
     Effect.gen(function* () {
       // Who has let go has taken the name away: nobody needs to be asked.
       if ((yield* optional(disk.stat(within(socket)))) === undefined) return "missing"
-      const answer = yield* reaching(socket, Lifeline.watch)
+      const answer = yield* reaching(socket, connect)
       return answer === "refused" && (yield* isListed(socket)) ? "unclear" : answer
     })
 
@@ -155,7 +158,7 @@ const sockets = (disk: Disk.Disk, directory: string) => {
     const name = yield* random
     const made = within(`${name}.new`)
     const socket = `${name}.sock`
-    const lifeline = yield* reaching(`${name}.new`, Lifeline.listen)
+    const lifeline = yield* reaching(`${name}.new`, listen)
     yield* Effect.gen(function* () {
       yield* disk.chmod(made, 0o600)
       if (disk.uid === 0) {
@@ -188,11 +191,15 @@ const sockets = (disk: Disk.Disk, directory: string) => {
 }
 
 /** Generations of holders in a directory. */
-const ledger = (disk: Disk.Disk, directory: string) => {
-  const { open, sweep, watch } = sockets(disk, directory)
+export const ledger = (
+  disk: Disk.Disk,
+  directory: string,
+  by: Sockets = Lifeline
+): ((name: string) => Effect.Effect<Taking>) => {
+  const { open, sweep, watch } = sockets(disk, directory, by)
   let isSwept = false
 
-  return (name: string): Effect.Effect<Taking> =>
+  return (name) =>
     Effect.sync(() => {
       const within = (name: string) => disk.within(directory, name)
       const headLink = within(`${name}.lock`)
