@@ -22,7 +22,11 @@ export interface Limit<E> {
   readonly onTimeout: () => E
 }
 
-export const make = (): Lock => {
+/** What makes an effect interruptible again, within one that is not. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Turns at something: what they return must not be interrupted, but for what is restored. */
+const turns = () => {
   const waiting: Array<Deferred.Deferred<void>> = []
   let isTaken = false
   const pass = () => {
@@ -30,44 +34,50 @@ export const make = (): Lock => {
     if (next === undefined) isTaken = false
     else Deferred.unsafeDone(next, Exit.void)
   }
-  return <A, E, R, E2 = never>(effect: Effect.Effect<A, E, R>, limit?: Limit<E2>) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const turn = Deferred.unsafeMake<void>(FiberId.none)
-        let wait: Effect.Effect<void, E2> = Deferred.await(turn)
-        if (isTaken) {
-          waiting.push(turn)
-          if (limit !== undefined) wait = Effect.timeoutFail(wait, limit)
-        } else {
-          isTaken = true
-          Deferred.unsafeDone(turn, Exit.void)
-        }
-        return Effect.flatMap(Effect.exit(restore(wait)), (exit): Effect.Effect<A, E | E2, R> => {
-          if (Exit.isSuccess(exit)) return Effect.ensuring(restore(effect), Effect.sync(pass))
-          const place = waiting.indexOf(turn)
-          if (place >= 0) waiting.splice(place, 1)
-          else pass()
-          return exit as Exit.Exit<never, E2>
-        })
-      })
-    )
+  return <A, E, R, E2 = never>(
+    restore: Restore,
+    effect: Effect.Effect<A, E, R>,
+    limit?: Limit<E2>
+  ): Effect.Effect<A, E | E2, R> => {
+    const run = Effect.ensuring(restore(effect), Effect.sync(pass))
+    if (!isTaken) {
+      isTaken = true
+      return run
+    }
+    const turn = Deferred.unsafeMake<void>(FiberId.none)
+    waiting.push(turn)
+    const wait = Deferred.await(turn)
+    const limited = limit === undefined ? wait : Effect.timeoutFail(wait, limit)
+    return Effect.flatMap(Effect.exit(restore(limited)), (exit): Effect.Effect<A, E | E2, R> => {
+      if (Exit.isSuccess(exit)) return run
+      const place = waiting.indexOf(turn)
+      if (place >= 0) waiting.splice(place, 1)
+      else pass()
+      return exit as Exit.Exit<never, E2>
+    })
+  }
+}
+
+export const make = (): Lock => {
+  const turn = turns()
+  return (effect, limit) => Effect.uninterruptibleMask((restore) => Effect.suspend(() => turn(restore, effect, limit)))
 }
 
 /** A lock for each key. Those that nobody holds or waits for take no memory. */
 export const keyed = (): ((key: string) => Lock) => {
-  const locks = new Map<string, { readonly lock: Lock; users: number }>()
+  const locks = new Map<string, { readonly turn: ReturnType<typeof turns>; users: number }>()
   return (key) => (effect, limit) =>
-    Effect.acquireUseRelease(
-      Effect.sync(() => {
-        const entry = locks.get(key) ?? { lock: make(), users: 0 }
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const entry = locks.get(key) ?? { turn: turns(), users: 0 }
         locks.set(key, entry)
         entry.users++
-        return entry
-      }),
-      ({ lock }) => lock(effect, limit),
-      (entry) =>
-        Effect.sync(() => {
-          if (--entry.users === 0) locks.delete(key)
-        })
+        return Effect.ensuring(
+          entry.turn(restore, effect, limit),
+          Effect.sync(() => {
+            if (--entry.users === 0) locks.delete(key)
+          })
+        )
+      })
     )
 }
