@@ -8,6 +8,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
 import * as Node from "./node.ts"
 
@@ -31,7 +33,7 @@ export interface Stat {
 /** An open file or directory. */
 export interface File {
   readonly stat: Operation<Stat>
-  /** The bytes from where the last reading ended, at most so many; none at the end. */
+  /** The bytes from where the last reading ended: so many, or fewer at the end. */
   readonly read: (most: number) => Operation<Uint8Array>
   readonly write: (bytes: Uint8Array) => Operation<void>
   readonly chmod: (mode: number) => Operation<void>
@@ -86,6 +88,12 @@ export const errnoOf = (error: unknown): Errno => {
   return typeof code === "string" && /^[A-Z0-9_]{1,40}$/.test(code) ? code : "EUNKNOWN"
 }
 
+/**
+ * Sixteen hexadecimal digits that no name has had before: the end of a UUID, of which 62 bits are random. The runtime makes those in stock, which is
+ * quicker than to ask for so few bytes.
+ */
+export const unusedName: Effect.Effect<string> = Effect.sync(() => crypto.randomUUID().replaceAll("-", "").slice(16))
+
 /** File systems that another machine may see as well, where sockets say nothing of the other machine's processes. By their numbers in Linux. */
 const shared: ReadonlySet<number> = new Set([
   0x6969, // NFS
@@ -106,33 +114,50 @@ const shared: ReadonlySet<number> = new Set([
   0x19830326 // BeeGFS
 ])
 
-/** Asks the system for something. */
-type Ask = <Name extends keyof Node.FileCalls>(
+/** Asks the system for something, and makes something else of the answer. */
+type Ask = <Name extends keyof Node.FileCalls, A = ReturnType<Node.FileCalls[Name]>>(
   name: Name,
-  ...args: Parameters<Node.FileCalls[Name]>
-) => Operation<ReturnType<Node.FileCalls[Name]>>
+  args: Parameters<Node.FileCalls[Name]>,
+  as?: (answer: ReturnType<Node.FileCalls[Name]>) => A
+) => Operation<A>
 
 /** At once: everything else stands still meanwhile. */
 const now =
   (files: Node.Files): Ask =>
-  (name, ...args) =>
-    Effect.try({ try: () => (files[`${name}Sync`] as (...args: ReadonlyArray<any>) => any)(...args), catch: errnoOf })
+  (name, args, as = identity as any) =>
+    Effect.suspend(() => {
+      try {
+        return Exit.succeed(as((files[`${name}Sync`] as (...args: ReadonlyArray<any>) => any)(...args)))
+      } catch (error) {
+        return Exit.fail(errnoOf(error))
+      }
+    })
 
 /** By a thread. */
 const later =
   (files: Node.Files): Ask =>
-  (name, ...args) =>
+  (name, args, as = identity as any) =>
     Effect.uninterruptible(
       Effect.async((resume) => {
-        const done = (error: unknown, result: any) =>
-          resume(error ? Effect.fail(errnoOf(error)) : Effect.succeed(result))
+        const done = (error: unknown, answer: any) =>
+          resume(error ? Exit.fail(errnoOf(error)) : Exit.succeed(as(answer)))
         try {
           ;(files[name] as (...args: ReadonlyArray<any>) => void)(...args, done)
         } catch (error) {
-          resume(Effect.fail(errnoOf(error)))
+          resume(Exit.fail(errnoOf(error)))
         }
       })
     )
+
+const flags =
+  (files: Node.Files) =>
+  (name: string): number =>
+    files.constants[name] ?? 0
+
+const toRead = (files: Node.Files): number => {
+  const flag = flags(files)
+  return flag("O_RDONLY") | flag("O_NOFOLLOW") | flag("O_NONBLOCK")
+}
 
 const statOf = (stats: Node.Stats): Stat => ({
   kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "link" : "other",
@@ -153,48 +178,55 @@ interface Ways {
 
 const diskOf = (files: Node.Files, paths: Node.Paths, uid: number | undefined, { ask, free }: Ways): Disk => {
   const thread = later(files)
-  const flag = (name: string): number => files.constants[name] ?? 0
+  const flag = flags(files)
 
   const fileOf = (file: number): File => ({
-    stat: Effect.map(ask("fstat", file), statOf),
+    stat: ask("fstat", [file], statOf),
     read: (most) =>
       Effect.suspend(() => {
         const bytes = new Uint8Array(most)
-        return Effect.map(ask("read", file, bytes, 0, most, null), (length) => bytes.subarray(0, length))
+        const from = (at: number): Operation<Uint8Array> =>
+          Effect.flatMap(ask("read", [file, bytes, at, most - at, null]), (length) =>
+            length === 0 || at + length === most ? Exit.succeed(bytes.subarray(0, at + length)) : from(at + length)
+          )
+        return from(0)
       }),
     write: (bytes) => {
       const from = (at: number): Operation<void> =>
         at < bytes.length
-          ? Effect.flatMap(ask("write", file, bytes, at, bytes.length - at, null), (written) => from(at + written))
+          ? Effect.flatMap(ask("write", [file, bytes, at, bytes.length - at, null]), (written) => from(at + written))
           : Effect.void
       return from(0)
     },
-    chmod: (mode) => ask("fchmod", file, mode),
-    chown: (uid, gid) => ask("fchown", file, uid, gid),
-    sync: thread("fsync", file),
-    close: ask("close", file)
+    chmod: (mode) => ask("fchmod", [file, mode]),
+    chown: (uid, gid) => ask("fchown", [file, uid, gid]),
+    sync: thread("fsync", [file]),
+    close: ask("close", [file])
   })
-  const open = (path: string, flags: number) => Effect.map(ask("open", path, flags, 0o600), fileOf)
+  const open = (path: string, flags: number) => ask("open", [path, flags, 0o600], fileOf)
 
   return {
     uid,
     opensDirectories: Node.platform() !== "win32",
     parentOf: paths.dirname,
     within: paths.join,
-    openToRead: (path) => open(path, flag("O_RDONLY") | flag("O_NOFOLLOW") | flag("O_NONBLOCK")),
+    openToRead: (path) => open(path, toRead(files)),
     openDirectory: (path) => open(path, flag("O_RDONLY") | flag("O_DIRECTORY") | flag("O_NOFOLLOW")),
     create: (path) => open(path, flag("O_WRONLY") | flag("O_CREAT") | flag("O_EXCL") | flag("O_NOFOLLOW")),
-    stat: (path) => Effect.map(ask("lstat", path), statOf),
-    names: (path) => thread("readdir", path),
-    makeDirectory: (path) => Effect.asVoid(ask("mkdir", path, { mode: 0o700 })),
-    removeDirectory: (path) => ask("rmdir", path),
-    chown: (path, uid, gid) => ask("lchown", path, uid, gid),
-    rename: (from, to) => free("rename", from, to),
-    unlink: (path) => free("unlink", path),
-    symlink: (target, path) => ask("symlink", target, path),
-    readLink: (path) => ask("readlink", path),
-    chmod: (path, mode) => ask("chmod", path, mode),
-    fileSystem: (path) => Effect.map(thread("statfs", path), ({ type }) => type),
+    stat: (path) =>
+      Effect.flatMap(ask("lstat", [path, { throwIfNoEntry: false }]), (stats) =>
+        stats === undefined ? Exit.fail("ENOENT") : Exit.succeed(statOf(stats))
+      ),
+    names: (path) => thread("readdir", [path]),
+    makeDirectory: (path) => Effect.asVoid(ask("mkdir", [path, { mode: 0o700 }])),
+    removeDirectory: (path) => ask("rmdir", [path]),
+    chown: (path, uid, gid) => ask("lchown", [path, uid, gid]),
+    rename: (from, to) => free("rename", [from, to]),
+    unlink: (path) => free("unlink", [path]),
+    symlink: (target, path) => ask("symlink", [target, path]),
+    readLink: (path) => ask("readlink", [path]),
+    chmod: (path, mode) => ask("chmod", [path, mode]),
+    fileSystem: (path) => thread("statfs", [path], ({ type }) => type),
     changes: (path) =>
       Stream.asyncPush<string | undefined, Errno>(
         (emit) =>

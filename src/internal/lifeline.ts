@@ -57,8 +57,7 @@ const listenOnNode = (path: string): Effect.Effect<Lifeline, Errno> =>
           watching.add(socket)
           socket.unref()
         })
-        server.on("error", (error) => resume(Effect.fail(errnoOf(error))))
-        server.listen({ path, exclusive: true, backlog: queue }, () => {
+        const listening = () => {
           server.unref()
           resume(
             Effect.succeed({
@@ -69,7 +68,12 @@ const listenOnNode = (path: string): Effect.Effect<Lifeline, Errno> =>
               })
             })
           )
-        })
+        }
+        server.on("error", (error) => resume(Effect.fail(errnoOf(error))))
+        server.listen({ path, exclusive: true, backlog: queue })
+        // At once, where the runtime does not only say so later.
+        if (server.listening) listening()
+        else server.on("listening", listening)
       } catch (error) {
         resume(Effect.fail(errnoOf(error)))
       }

@@ -53,12 +53,15 @@ export interface Socket {
 
 /** A server. */
 export interface Server {
-  readonly on: (event: "error", listener: (error: { readonly code?: string }) => void) => unknown
+  readonly on: ((event: "error", listener: (error: { readonly code?: string }) => void) => unknown) &
+    ((event: "listening", listener: () => void) => unknown)
+  /** Whether it listens, which may be known before it is told. */
+  readonly listening: boolean
   readonly listen: (
     options:
       | { readonly host: string; readonly port: number; readonly exclusive: true; readonly ipv6Only: boolean }
       | { readonly path: string; readonly exclusive: true; readonly backlog: number },
-    listening: () => void
+    listening?: () => void
   ) => unknown
   readonly address: () => { readonly port: number } | string | null
   readonly close: (closed?: () => void) => unknown
@@ -144,7 +147,8 @@ export interface FileCalls {
   readonly fchown: (file: number, uid: number, gid: number) => void
   readonly fsync: (file: number) => void
   readonly close: (file: number) => void
-  readonly lstat: (path: string) => Stats
+  /** An error is made with the stack that it comes from, which takes ten times as long as to look. By a thread it is one all the same. */
+  readonly lstat: (path: string, options: { readonly throwIfNoEntry: false }) => Stats | undefined
   readonly readdir: (path: string) => ReadonlyArray<string>
   readonly mkdir: (path: string, options: { readonly mode: number }) => void
   readonly rmdir: (path: string) => void

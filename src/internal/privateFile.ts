@@ -6,11 +6,9 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Encoding from "effect/Encoding"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Disk, Errno, File, Stat } from "./disk.ts"
+import { unusedName, type Disk, type Errno, type File, type Stat } from "./disk.ts"
 
 /** What is wrong with a file: where, and what to do. Never what is in it. */
 export interface FileError {
@@ -107,29 +105,14 @@ const using = <A, E>(
   use: (file: File) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | Errno> =>
   Effect.flatMap(open, (file) =>
-    Effect.flatMap(Effect.exit(use(file)), (exit) =>
-      Effect.zipRight(Exit.isSuccess(exit) ? file.close : Effect.ignore(file.close), exit)
-    )
+    Effect.matchCauseEffect(use(file), {
+      onSuccess: (used) => Effect.as(file.close, used),
+      onFailure: (cause) => Effect.zipRight(Effect.ignore(file.close), Effect.failCause(cause))
+    })
   )
-
-const readAll = (file: File, size: number): Effect.Effect<Uint8Array, Errno> =>
-  Effect.gen(function* () {
-    // One byte more than there should be: a file that is just being made longer is found out.
-    const bytes = new Uint8Array(size + 1)
-    let length = 0
-    while (length < bytes.length) {
-      const read = yield* file.read(bytes.length - length)
-      if (read.length === 0) break
-      bytes.set(read, length)
-      length += read.length
-    }
-    return bytes.subarray(0, length)
-  })
 
 /** The times of files are those of the machine, and so are its pauses: what a program thinks the time is does not matter. */
 const live = Clock.make()
-
-const random = Effect.sync(() => Encoding.encodeHex(crypto.getRandomValues(new Uint8Array(8))))
 
 /** The private files of a directory, which is made when the first one is written. */
 export const make = (disk: Disk, path: string, permissions: Permissions = "repair"): PrivateFiles => {
@@ -156,18 +139,16 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
   const inDirectory = Effect.mapError(because(path))
 
   /** The directory, fit for secrets; undefined if there is none. */
-  const found: Effect.Effect<Stat | undefined, FileError> = Effect.gen(function* () {
-    const stat = yield* Effect.catchIf(
-      disk.stat(path),
-      (errno) => errno === "ENOENT",
-      () => Effect.succeed(undefined)
-    ).pipe(inDirectory)
-    if (stat === undefined) return undefined
-    yield* judgeDirectory(stat)
-    if (!isPosix || (stat.mode & 0o077) === 0) return stat
-    return yield* using(disk.openDirectory(path), (directory) =>
-      Effect.tap(Effect.flatMap(directory.stat, judgeDirectory), directory.chmod(0o700))
-    ).pipe(Effect.mapError((error) => (typeof error === "string" ? because(path)(error) : error)))
+  const found: Effect.Effect<Stat | undefined, FileError> = Effect.matchEffect(disk.stat(path), {
+    onSuccess: (stat) =>
+      Effect.flatMap(judgeDirectory(stat), (stat) =>
+        !isPosix || (stat.mode & 0o077) === 0
+          ? Effect.succeed(stat)
+          : using(disk.openDirectory(path), (directory) =>
+              Effect.tap(Effect.flatMap(directory.stat, judgeDirectory), directory.chmod(0o700))
+            ).pipe(Effect.mapError((error) => (typeof error === "string" ? because(path)(error) : error)))
+      ),
+    onFailure: (errno) => (errno === "ENOENT" ? Effect.succeed(undefined) : Effect.fail(because(path)(errno)))
   })
 
   const sync = (directory: File): Effect.Effect<void, Errno> =>
@@ -224,7 +205,8 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
         }
         yield* file.chmod(0o600)
       }
-      const bytes = stat.size > longest ? undefined : yield* readAll(file, stat.size)
+      // One byte more than there should be: a file that is just being made longer is found out.
+      const bytes = stat.size > longest ? undefined : yield* file.read(stat.size + 1)
       if (bytes === undefined || bytes.length > longest) {
         return yield* fail("Corrupt", `${where} is longer than a mebibyte`)
       }
@@ -312,7 +294,7 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
       if (Option.exists(present, (snapshot) => snapshot.text === text)) return false
       yield* sweep
       const where = within(name)
-      const temporary = within(`.${name}.${yield* random}.tmp`)
+      const temporary = within(`.${name}.${yield* unusedName}.tmp`)
       const owner = Option.match(present, { onNone: () => directory, onSome: (snapshot) => snapshot.owner })
       const commit = (afterwards: Effect.Effect<void, Errno>) =>
         write(temporary, bytes, owner).pipe(

@@ -21,7 +21,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
-import * as Exit from "effect/Exit"
 import * as Disk from "./disk.ts"
 import * as Lifeline from "./lifeline.ts"
 import * as Lock from "./lock.ts"
@@ -87,8 +86,6 @@ const pause = Effect.withClock(Effect.sleep("100 millis"), Context.get(DefaultSe
 /** The address of a socket has room for 104 bytes on some systems. */
 const longestPath = 100
 
-const random = Effect.sync(() => Encoding.encodeHex(crypto.getRandomValues(new Uint8Array(8))))
-
 const optional = <A>(operation: Effect.Effect<A, Disk.Errno>): Effect.Effect<A | undefined, Disk.Errno> =>
   Effect.catchIf(
     operation,
@@ -112,7 +109,7 @@ const sockets = (disk: Disk.Disk, directory: string, { listen, watch: connect }:
       ? use(within(name))
       : Effect.gen(function* () {
           const temporary = yield* Effect.mapError(Node.temporaryDirectory, (): Disk.Errno => "ENOSYS")
-          const detour = disk.within(temporary, `ec-${yield* random}`)
+          const detour = disk.within(temporary, `ec-${yield* Disk.unusedName}`)
           const link = disk.within(detour, "d")
           if (new TextEncoder().encode(disk.within(link, name)).length > longestPath) {
             return yield* Effect.fail<Disk.Errno>("ENAMETOOLONG")
@@ -154,8 +151,8 @@ const sockets = (disk: Disk.Disk, directory: string, { listen, watch: connect }:
    * Listens on a new socket. It is given its name when it lives: so whoever finds a socket refusing under such a name knows it dead for ever.
    * Under the name that it has before, it may be removed at any moment, and then another is made.
    */
-  const open: Effect.Effect<Own, Disk.Errno> = Effect.gen(function* () {
-    const name = yield* random
+  const openOnce: Effect.Effect<Own, Disk.Errno> = Effect.gen(function* () {
+    const name = yield* Disk.unusedName
     const made = within(`${name}.new`)
     const socket = `${name}.sock`
     const lifeline = yield* reaching(`${name}.new`, listen)
@@ -172,7 +169,15 @@ const sockets = (disk: Disk.Disk, directory: string, { listen, watch: connect }:
       // Once the name is gone nobody needs to ask anybody.
       close: Effect.zipRight(Effect.ignore(disk.unlink(within(socket))), lifeline.close)
     }
-  }).pipe(Effect.retry({ while: (errno) => errno === "ENOENT", times: 3 }))
+  })
+
+  /** Somebody may have cleared away what had no name yet. */
+  const open = (again = 3): Effect.Effect<Own, Disk.Errno> =>
+    Effect.catchIf(
+      openOnce,
+      (errno) => errno === "ENOENT" && again > 0,
+      () => open(again - 1)
+    )
 
   const close = (answer: Lifeline.Answer) => (typeof answer === "string" ? Effect.void : answer.close)
 
@@ -210,16 +215,16 @@ export const ledger = (
       const entryAt = (
         link: string
       ): Effect.Effect<{ readonly generation: number; readonly socket: string } | undefined, Disk.Errno> =>
-        Effect.flatMap(
-          Effect.mapError(optional(disk.readLink(link)), (errno) => (errno === "EINVAL" ? "EUNKNOWN" : errno)),
-          (target) => {
-            if (target === undefined) return Effect.succeed(undefined)
+        Effect.matchEffect(disk.readLink(link), {
+          onSuccess: (target) => {
             const [, socket, generation] = /^([0-9a-f]{16}\.sock)\.([1-9]\d{0,14})$/.exec(target) ?? []
             return socket === undefined || generation === undefined
               ? Effect.fail("EUNKNOWN")
               : Effect.succeed({ generation: Number(generation), socket })
-          }
-        )
+          },
+          onFailure: (errno) =>
+            errno === "ENOENT" ? Effect.succeed(undefined) : Effect.fail(errno === "EINVAL" ? "EUNKNOWN" : errno)
+        })
       const head = Effect.map(entryAt(headLink), (entry) => entry?.generation ?? 0)
 
       /** The youngest generation there seems to be, and its socket unless it is over. */
@@ -228,6 +233,7 @@ export const ledger = (
           let generation = yield* head
           let holder: string | undefined
           while (true) {
+            if ((yield* optional(disk.stat(link(generation + 1)))) === undefined) return { generation, holder }
             const next = yield* entryAt(link(generation + 1))
             if (next === undefined) return { generation, holder }
             if (next.generation !== ++generation) return yield* Effect.fail("EUNKNOWN")
@@ -264,7 +270,7 @@ export const ledger = (
           if (typeof answer !== "string") return { _tag: "Taken", by: holder, watch: answer } as const
           if (answer === "unclear") return answer
         }
-        own ??= yield* open
+        own ??= yield* open()
         const mine = generation + 1
         const isMade = yield* Effect.catchIf(
           Effect.as(disk.symlink(entry(mine, own.socket), link(mine)), true),
@@ -377,7 +383,7 @@ export const makeOn = (
   const diagnose = (errno: Disk.Errno): Effect.Effect<void, LockError> =>
     Effect.gen(function* () {
       if (!lacking.has(errno)) return yield* Effect.fail(errno)
-      const plain = disk.within(directory, `${yield* random}.new`)
+      const plain = disk.within(directory, `${yield* Disk.unusedName}.new`)
       yield* Effect.flatMap(disk.create(plain), (file) => file.close)
       yield* Effect.ignore(disk.unlink(plain))
       yield* alone
@@ -402,19 +408,22 @@ export const makeOn = (
             return Effect.timeoutFail(waiting, { ...limit, duration: Duration.nanos(left > 0n ? left : 0n) })
           }
           const amongAll = Effect.uninterruptibleMask((restore) =>
-            Effect.gen(function* () {
-              yield* judge
-              if (isAlone) return yield* restore(inProcess)
-              const trying = yield* taking(name)
-              const exit = yield* Effect.exit(Effect.onError(take(trying, restore, within), () => trying.giveUp))
-              if (Exit.isSuccess(exit)) return yield* Effect.ensuring(restore(effect), exit.value.release)
-              return yield* Effect.failCause(exit.cause).pipe(
-                Effect.catchIf(
-                  (error): error is Disk.Errno => typeof error === "string",
-                  (errno) => Effect.zipRight(diagnose(errno), restore(inProcess))
-                )
-              )
-            })
+            Effect.flatMap(judge, () =>
+              isAlone
+                ? restore(inProcess)
+                : Effect.flatMap(taking(name), (trying) =>
+                    Effect.matchCauseEffect(take(trying, restore, within), {
+                      onSuccess: ({ release }) => Effect.ensuring(restore(effect), release),
+                      onFailure: (cause) =>
+                        Effect.zipRight(trying.giveUp, Effect.failCause(cause)).pipe(
+                          Effect.catchIf(
+                            (error): error is Disk.Errno => typeof error === "string",
+                            (errno) => Effect.zipRight(diagnose(errno), restore(inProcess))
+                          )
+                        )
+                    })
+                  )
+            )
           )
           return queue(name)(amongAll, limit)
         })

@@ -241,7 +241,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S162",
     title: "writes over the old file",
     file: "src/internal/privateFile.ts",
-    from: "const temporary = within(`.${name}.${yield* random}.tmp`)",
+    from: "const temporary = within(`.${name}.${yield* unusedName}.tmp`)",
     to: "const temporary = where",
     also: [
       {
@@ -276,22 +276,22 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S165",
     title: "makes files that others may read at first",
     file: "src/internal/disk.ts",
-    from: `ask("open", path, flags, 0o600)`,
-    to: `ask("open", path, flags, 0o644)`
+    from: `ask("open", [path, flags, 0o600], fileOf)`,
+    to: `ask("open", [path, flags, 0o644], fileOf)`
   },
   {
     id: "S165",
     title: "makes directories that others may look into",
     file: "src/internal/disk.ts",
-    from: `ask("mkdir", path, { mode: 0o700 })`,
-    to: `ask("mkdir", path, { mode: 0o755 })`
+    from: `ask("mkdir", [path, { mode: 0o700 }])`,
+    to: `ask("mkdir", [path, { mode: 0o755 }])`
   },
   {
     id: "S165",
     title: "leaves a file readable that others could read",
     file: "src/internal/privateFile.ts",
-    from: "        yield* file.chmod(0o600)\n      }\n      const bytes",
-    to: "      }\n      const bytes"
+    from: "        yield* file.chmod(0o600)\n      }\n      // One",
+    to: "      }\n      // One"
   },
   {
     id: "S165",
