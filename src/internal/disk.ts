@@ -174,9 +174,35 @@ interface Ways {
   readonly ask: Ask
   /** For what may give back the room that a file takes. */
   readonly free: Ask
+  readonly rename: Disk["rename"]
 }
 
-const diskOf = (files: Node.Files, paths: Node.Paths, uid: number | undefined, { ask, free }: Ways): Disk => {
+/**
+ * At once, as the file that was there before keeps its room: it is open meanwhile, and closed by a thread that nobody waits for. To wake a thread takes
+ * longer than to rename, so that comes after what follows.
+ */
+const renameOver =
+  (files: Node.Files): Disk["rename"] =>
+  (from, to) =>
+    Effect.suspend(() => {
+      let before: number | undefined
+      try {
+        before = files.openSync(to, toRead(files), 0)
+      } catch (error) {
+        // What cannot be opened cannot be kept.
+        if (errnoOf(error) !== "ENOENT") return later(files)("rename", [from, to])
+      }
+      try {
+        files.renameSync(from, to)
+        return Effect.void
+      } catch (error) {
+        return Effect.fail(errnoOf(error))
+      } finally {
+        if (before !== undefined) queueMicrotask(() => files.close(before, () => {}))
+      }
+    })
+
+const diskOf = (files: Node.Files, paths: Node.Paths, uid: number | undefined, { ask, free, rename }: Ways): Disk => {
   const thread = later(files)
   const flag = flags(files)
 
@@ -221,7 +247,7 @@ const diskOf = (files: Node.Files, paths: Node.Paths, uid: number | undefined, {
     makeDirectory: (path) => Effect.asVoid(ask("mkdir", [path, { mode: 0o700 }])),
     removeDirectory: (path) => ask("rmdir", [path]),
     chown: (path, uid, gid) => ask("lchown", [path, uid, gid]),
-    rename: (from, to) => free("rename", [from, to]),
+    rename,
     unlink: (path) => free("unlink", [path]),
     symlink: (target, path) => ask("symlink", [target, path]),
     readLink: (path) => ask("readlink", [path]),
@@ -248,10 +274,16 @@ const diskOf = (files: Node.Files, paths: Node.Paths, uid: number | undefined, {
 
 const disks = Effect.map(Effect.all([Node.files, Node.paths, Node.uid]), ([files, paths, uid]) => {
   const [ask, wait] = [now(files), later(files)]
+  const renameBy =
+    (ask: Ask): Disk["rename"] =>
+    (from, to) =>
+      ask("rename", [from, to])
+  // On Windows nothing takes the place of an open file.
+  const rename = Node.platform() === "win32" ? renameBy(wait) : renameOver(files)
   return {
-    files: diskOf(files, paths, uid, { ask, free: wait }),
-    links: diskOf(files, paths, uid, { ask, free: ask }),
-    far: diskOf(files, paths, uid, { ask: wait, free: wait })
+    files: diskOf(files, paths, uid, { ask, free: wait, rename }),
+    links: diskOf(files, paths, uid, { ask, free: ask, rename: renameBy(ask) }),
+    far: diskOf(files, paths, uid, { ask: wait, free: wait, rename: renameBy(wait) })
   }
 })
 

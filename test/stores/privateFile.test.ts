@@ -82,6 +82,46 @@ describe("a private file", () => {
     })
   )
 
+  it.scopedLive.skipIf(process.platform !== "linux")("gives back the room of what was there before (S187)", () =>
+    Effect.gen(function* () {
+      const { directory, files } = yield* setup
+      const replaced = () =>
+        fs.readdirSync("/proc/self/fd").filter((file) => {
+          try {
+            return fs.readlinkSync(`/proc/self/fd/${file}`).startsWith(`${directory}/a`)
+          } catch {
+            return false
+          }
+        })
+      for (let n = 0; n < 20; n++) yield* files.replace("a", `text ${n}`)
+      while (replaced().length > 0) yield* Effect.sleep("1 millis")
+      assert.strictEqual(yield* textOf(files, "a"), "text 19")
+    })
+  )
+
+  it.scoped(
+    "takes the place of whatever is there, whether or not it can be opened, and of nothing if it is not there",
+    () =>
+      Effect.gen(function* () {
+        const { parent, real } = yield* setup
+        const at = (name: string) => path.join(parent, name)
+        const places: Readonly<Record<string, () => void>> = {
+          nothing: () => {},
+          file: () => fs.writeFileSync(at("file"), "old"),
+          link: () => fs.symlinkSync(at("elsewhere"), at("link"))
+        }
+        for (const [name, place] of Object.entries(places)) {
+          place()
+          fs.writeFileSync(at("new"), name)
+          yield* real.rename(at("new"), at(name))
+          assert.isTrue(fs.lstatSync(at(name)).isFile())
+          assert.strictEqual(fs.readFileSync(at(name), "utf8"), name)
+          assert.strictEqual(yield* Effect.flip(real.rename(at("new"), at(name))), "ENOENT")
+        }
+        assert.deepStrictEqual(fs.readdirSync(parent).sort(), ["file", "link", "nothing"])
+      })
+  )
+
   for (const errno of ["EINVAL", "ENOTSUP", "EPERM"]) {
     it.scoped(`is written where a directory has nothing to sync: ${errno} (S173)`, () =>
       Effect.gen(function* () {
