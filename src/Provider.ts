@@ -258,24 +258,28 @@ export const refreshable: {
   <R, R2>(
     self: Provider<R>,
     refresh: (refreshToken: Redacted.Redacted, need: Need) => Effect.Effect<Token.Token, RefreshError, R2>
-  ): Provider<R | R2> =>
-    make<R | R2>({
-      ...self,
-      acquire: (need) =>
-        Option.match(
-          Option.flatMap(need.previous, (token) => token.refreshToken),
-          {
-            onNone: () => self.acquire(need),
-            onSome: (refreshToken) =>
-              Effect.catchIf(
-                refresh(refreshToken, need) as Effect.Effect<Token.Token, RefreshError, R | R2>,
-                ({ reason }) => reason._tag === "Rejected" && reason.code === "invalid_grant",
-                () => self.acquire({ ...need, previous: Option.map(need.previous, withoutRefreshToken) })
-              )
-          }
-        )
-    })
+  ): Provider<R | R2> => make<R | R2>({ ...self, acquire: refreshing<R, R2>(self.acquire, refresh) })
 )
+
+/** {@link refreshable}, of nothing but the way to obtain a token. */
+const refreshing =
+  <R, R2>(
+    acquire: Provider<R>["acquire"],
+    refresh: (refreshToken: Redacted.Redacted, need: Need) => Effect.Effect<Token.Token, RefreshError, R2>
+  ): Provider<R | R2>["acquire"] =>
+  (need) =>
+    Option.match(
+      Option.flatMap(need.previous, (token) => token.refreshToken),
+      {
+        onNone: (): Effect.Effect<Token.Token, RefreshError, R | R2> => acquire(need),
+        onSome: (refreshToken) =>
+          Effect.catchIf(
+            refresh(refreshToken, need),
+            ({ reason }) => reason._tag === "Rejected" && reason.code === "invalid_grant",
+            () => acquire({ ...need, previous: Option.map(need.previous, withoutRefreshToken) })
+          )
+      }
+    )
 
 const withoutRefreshToken = (token: Token.Token): Token.Token => Token.make({ ...token, refreshToken: Option.none() })
 
@@ -901,15 +905,30 @@ export const fromEndpoint = <R = never>(
   ) => Effect.Effect<Token.Token, RefreshError, R | HttpClient>,
   more?: EndpointOptions
 ): Provider<R | HttpClient> => {
-  const options = own(given)
-  const endpoint = TokenEndpoint.make(name, options)
-  const provider = make<R | HttpClient>({
+  // What a server's discovery has found is kept. The endpoint itself is made whenever it is needed: it is several times the size of all that it is made from.
+  const { server } = TokenEndpoint.make(name, given)
+  const options = own({ ...given, server, issuer: undefined, tokenEndpoint: undefined })
+  const endpoint = () => TokenEndpoint.make(name, options)
+  return make<R | HttpClient>({
     name,
-    acquire: (need) => acquire(need, endpoint),
+    acquire: (need) => {
+      const at = endpoint()
+      const first = (need: Need) => acquire(need, at)
+      const obtain =
+        more?.refreshes === false
+          ? first
+          : refreshing(first, (refreshToken, { previous }) => {
+              const refreshed = TokenEndpoint.exchange(at, Grant.refreshToken(refreshToken))
+              return more?.verifier === undefined
+                ? refreshed
+                : IdToken.verifying(refreshed, more.verifier, { provider: name, previous })
+            })
+      return Effect.zipRight(checkKey(at, need.previous), obtain(need))
+    },
     key: Option.some(
       JSON.stringify([
         name,
-        endpoint.server.id,
+        server.id,
         options.clientId,
         more?.subject ?? null,
         Array.from(options.scope ?? []).sort(),
@@ -919,40 +938,34 @@ export const fromEndpoint = <R = never>(
       ])
     ),
     authorization: options.authorization ?? Authorization.bearer,
-    timeLimit: more?.timeLimit ?? Duration.decode(options.timeLimit ?? "30 seconds"),
-    revoke: (held) => {
-      const revoked = (tokens: ReadonlyArray<Redacted.Redacted>, hint: "access_token" | "refresh_token") =>
-        Arr.dedupe(tokens).map((token) => Effect.exit(TokenEndpoint.revoke(endpoint, token, hint)))
-      // Whether or not the server takes the one, it hears of the others.
-      return Effect.all([
-        ...revoked(
-          Arr.filterMap(held, ({ refreshToken }) => refreshToken),
-          "refresh_token"
-        ),
-        ...revoked(
-          Arr.map(held.filter(Token.isSendable), ({ accessToken }) => accessToken),
-          "access_token"
-        )
-      ]).pipe(Effect.flatMap(Effect.all), Effect.asVoid)
-    },
-    check: TokenEndpoint.check(endpoint).pipe(
-      Effect.zipRight(Option.match(Grant.check(name, options), { onNone: () => Effect.void, onSome: Effect.fail })),
-      Effect.zipRight(more?.check ?? Effect.void)
+    timeLimit: more?.timeLimit ?? (options.timeLimit === undefined ? timeLimit : Duration.decode(options.timeLimit)),
+    revoke: (held) => revoke(endpoint(), held),
+    check: Effect.suspend(() =>
+      TokenEndpoint.check(endpoint()).pipe(
+        Effect.zipRight(Option.match(Grant.check(name, options), { onNone: () => Effect.void, onSome: Effect.fail })),
+        Effect.zipRight(more?.check ?? Effect.void)
+      )
     )
   })
-  const whole =
-    more?.refreshes === false
-      ? provider
-      : refreshable(provider, (refreshToken, { previous }) => {
-          const refreshed = TokenEndpoint.exchange(endpoint, Grant.refreshToken(refreshToken))
-          return more?.verifier === undefined
-            ? refreshed
-            : IdToken.verifying(refreshed, more.verifier, { provider: name, previous })
-        })
-  return make({
-    ...whole,
-    acquire: (need) => Effect.zipRight(checkKey(endpoint, need.previous), whole.acquire(need))
-  })
+}
+
+/** Whether or not the server takes the one, it hears of the others. */
+const revoke = (
+  endpoint: TokenEndpoint.TokenEndpoint,
+  held: ReadonlyArray<Token.Token>
+): ReturnType<typeof TokenEndpoint.revoke> => {
+  const revoked = (tokens: ReadonlyArray<Redacted.Redacted>, hint: "access_token" | "refresh_token") =>
+    Arr.dedupe(tokens).map((token) => Effect.exit(TokenEndpoint.revoke(endpoint, token, hint)))
+  return Effect.all([
+    ...revoked(
+      Arr.filterMap(held, ({ refreshToken }) => refreshToken),
+      "refresh_token"
+    ),
+    ...revoked(
+      Arr.map(held.filter(Token.isSendable), ({ accessToken }) => accessToken),
+      "access_token"
+    )
+  ]).pipe(Effect.flatMap(Effect.all), Effect.asVoid)
 }
 
 /** RFC 9449 §5: the refresh token of a public client is bound to the key that it was issued for. */

@@ -28,6 +28,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Credentials from "../Credentials.ts"
 import type { InvalidOption, MissingCredentials, PartialCredentials } from "../CredentialsError.ts"
+import { own } from "../internal/own.ts"
 import * as Grant from "../protocol/Grant.ts"
 import * as Provider from "../Provider.ts"
 
@@ -65,8 +66,8 @@ export type Options = Provider.GrantOptions
  * @since 0.1.0
  */
 export const make = (options: Options): Provider.Provider<HttpClient> => {
-  const grant = Grant.clientCredentials(options)
-  return Provider.fromGrant(name, options, () => Effect.succeed(grant), { refreshes: false })
+  const mine = own(options)
+  return Provider.fromGrant(name, mine, () => Effect.succeed(Grant.clientCredentials(mine)), { refreshes: false })
 }
 
 /**
