@@ -609,11 +609,13 @@ export const persisted: {
         Effect.flatMap(Store, (store) => store.remove(name)),
         self.forget
       ),
-      updates: merged<Token.Token, R | TokenStore>(
-        Stream.filterEffect(Stream.unwrap(Effect.map(Store, (store) => store.changes(name))), (token) =>
-          Token.isSendable(token) ? isOurs(token) : Effect.succeed(false)
-        ),
-        self.updates
+      updates: Stream.suspend(() =>
+        merged<Token.Token, R | TokenStore>(
+          Stream.filterEffect(Stream.unwrap(Effect.map(Store, (store) => store.changes(name))), (token) =>
+            Token.isSendable(token) ? isOurs(token) : Effect.succeed(false)
+          ),
+          self.updates
+        )
       )
     })
   }
