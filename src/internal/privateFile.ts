@@ -23,7 +23,6 @@ export interface Snapshot {
   readonly text: string
   /** Another one whenever somebody else's text is there. */
   readonly stamp: string
-  readonly owner: { readonly uid: number; readonly gid: number }
 }
 
 /** What to do with a directory or a file that others may read: make it private, or refuse it. What others may write to is always refused. */
@@ -41,8 +40,8 @@ export interface PrivateFiles {
   /** Says without reading whether a file is another one than before; none if there is no such file. */
   readonly stamp: (name: string) => Effect.Effect<Option.Option<string>, FileError>
   /**
-   * Puts a text in the place of what a file holds, if it is another text; true: it was. `check` sees what is there in the last moment,
-   * when everything else is done, and fails to keep it.
+   * Puts a text in the place of what a file holds. If nobody checks that, only if it is another text; true: it was. `check` sees what is there in the last
+   * moment, when everything else is done, and fails to keep it.
    */
   readonly replace: <E = never>(
     name: string,
@@ -214,7 +213,7 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
         try: () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
         catch: (): FileError => ({ _tag: "FileError", reason: "Corrupt", description: `${where} is no UTF-8` })
       })
-      return { text, stamp: stampOf(stat), owner: { uid: stat.uid, gid: stat.gid } }
+      return { text, stamp: stampOf(stat) }
     })
 
   /** None if there is no such file. */
@@ -263,11 +262,18 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
     ).pipe(Effect.ignore)
   })
 
-  const write = (temporary: string, bytes: Uint8Array, owner: { readonly uid: number; readonly gid: number }) =>
+  /** Whose a file is to be: whose it was, if that is one of ours. */
+  const ownerOf = (name: string, directory: Stat): Effect.Effect<Stat, FileError> =>
+    Effect.map(
+      orNone(within(name), disk.stat(within(name))),
+      Option.match({ onNone: () => directory, onSome: (file) => (isOurs(file, directory) ? file : directory) })
+    )
+
+  const write = (temporary: string, bytes: Uint8Array, owner: Stat | undefined) =>
     using(disk.create(temporary), (file) =>
       Effect.gen(function* () {
         yield* file.chmod(0o600)
-        if (isPosix && owner.uid !== disk.uid) yield* file.chown(owner.uid, owner.gid)
+        if (owner !== undefined && owner.uid !== disk.uid) yield* file.chown(owner.uid, owner.gid)
         yield* file.write(bytes)
         yield* file.sync
       })
@@ -289,13 +295,14 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
         return yield* fail("Unavailable", `what is to be written to ${within(name)} is longer than a mebibyte`)
       }
       const directory = yield* ready
-      const present = yield* readIn(name, directory)
-      if (check !== undefined) yield* check(present)
-      if (Option.exists(present, (snapshot) => snapshot.text === text)) return false
+      if (check === undefined) {
+        const present = yield* readIn(name, directory)
+        if (Option.exists(present, (snapshot) => snapshot.text === text)) return false
+      }
       yield* sweep
       const where = within(name)
       const temporary = within(`.${name}.${yield* unusedName}.tmp`)
-      const owner = Option.match(present, { onNone: () => directory, onSome: (snapshot) => snapshot.owner })
+      const owner = disk.uid === 0 ? yield* ownerOf(name, directory) : undefined
       const commit = (afterwards: Effect.Effect<void, Errno>) =>
         write(temporary, bytes, owner).pipe(
           Effect.zipRight(check === undefined ? Effect.void : Effect.flatMap(readIn(name, directory), check)),

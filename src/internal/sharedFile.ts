@@ -72,12 +72,14 @@ export const make = (directory: string, name: string, options: Options): Effect.
               files.remove(name)
             ),
           onSome: (text) =>
-            files.replace(name, text, (present) =>
-              isStill(
-                before,
-                Option.map(present, ({ text }) => text)
-              )
-            )
+            Option.contains(before, text)
+              ? Effect.flatMap(read, (now) => isStill(before, now))
+              : files.replace(name, text, (present) =>
+                  isStill(
+                    before,
+                    Option.map(present, ({ text }) => text)
+                  )
+                )
         }),
       setAside: files.setAside(name),
       locked: (effect) => Effect.zipRight(files.ensure, lock.withLock(name, lockTimeout)(effect)),
