@@ -353,13 +353,6 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     to: `if (answer !== "missing") return "unclear"`
   },
   {
-    id: "S172",
-    title: "does not look in the last moment what it overwrites",
-    file: "src/internal/privateFile.ts",
-    from: "Effect.flatMap(readIn(name, directory), check)",
-    to: "Effect.void"
-  },
-  {
     id: "S189",
     title: "takes a lock in Redis that somebody has",
     file: "src/internal/redis.ts",
