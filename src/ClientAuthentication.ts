@@ -205,7 +205,11 @@ export const anonymous: ClientAuthentication = {
  * @category constructors
  * @since 0.1.0
  */
-export const tlsClientAuth: ClientAuthentication = { ...none, method: "tls_client_auth", isMutualTls: true }
+export const tlsClientAuth: ClientAuthentication = /* @__PURE__ */ (() => ({
+  ...none,
+  method: "tls_client_auth",
+  isMutualTls: true
+}))()
 
 /**
  * The certificate that the HttpClient shows when it connects, one that the server knows by itself (RFC 8705 §2.2). Otherwise as {@link tlsClientAuth}.
@@ -222,7 +226,10 @@ export const tlsClientAuth: ClientAuthentication = { ...none, method: "tls_clien
  * @category constructors
  * @since 0.1.0
  */
-export const selfSignedTlsClientAuth: ClientAuthentication = { ...tlsClientAuth, method: "self_signed_tls_client_auth" }
+export const selfSignedTlsClientAuth: ClientAuthentication = /* @__PURE__ */ (() => ({
+  ...tlsClientAuth,
+  method: "self_signed_tls_client_auth"
+}))()
 
 /**
  * Another proof, sent where the server sees the certificate that the HttpClient shows, so that tokens are bound to it (RFC 8705 §3).

@@ -202,7 +202,7 @@ const failed = /* @__PURE__ */ Metric.counter("effect_credentials_renewals_faile
 })
 const waited = /* @__PURE__ */ Metric.histogram(
   "effect_credentials_wait_seconds",
-  MetricBoundaries.fromIterable([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]),
+  /* @__PURE__ */ MetricBoundaries.fromIterable([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]),
   "How long a flight took, which is how long its first caller waited"
 )
 
@@ -339,7 +339,7 @@ const isUsual = (state: Circumstances): boolean =>
 const isEmpty = (backlog: Backlog): boolean => backlog.unsaved === undefined && backlog.warned === undefined
 
 /** A provider, running: what is known, and all that is done about it. Methods and few members, as a process may hold it for 100,000 tenants. */
-class Running<R> implements Credentials, Looking<Token.Token, RefreshError> {
+class Running<R> extends Inspectable.Class implements Credentials, Looking<Token.Token, RefreshError> {
   #held: Held | undefined = undefined
   #door: Door | undefined = undefined
   /** To be changed with {@link set}. */
@@ -349,6 +349,7 @@ class Running<R> implements Credentials, Looking<Token.Token, RefreshError> {
   readonly #scope: Scope.Scope
 
   constructor(provider: Provider<R>, common: Common<R>, scope: Scope.Scope) {
+    super()
     this.#provider = provider
     this.#common = common
     this.#scope = scope
@@ -1011,9 +1012,6 @@ class Running<R> implements Credentials, Looking<Token.Token, RefreshError> {
   }
   toJSON(): unknown {
     return { _id: "effect-credentials/Credentials", provider: this.name }
-  }
-  [Inspectable.NodeInspectSymbol](): unknown {
-    return this.toJSON()
   }
 }
 

@@ -64,7 +64,7 @@ export interface Source {
  */
 export const environment: Source = {
   name: "the environment",
-  configProvider: Effect.configProviderWith(Effect.succeed)
+  configProvider: /* @__PURE__ */ Effect.configProviderWith(Effect.succeed)
 }
 
 /**

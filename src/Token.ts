@@ -144,9 +144,9 @@ type Rest = Pick<Token, "tokenType" | "refreshToken" | "idToken" | "scope" | "ex
 /** One for all tokens that have nothing else. */
 const nothingElse: Rest = {
   tokenType: "bearer",
-  refreshToken: Option.none(),
-  idToken: Option.none(),
-  scope: Object.freeze([]) as ReadonlyArray<string>,
+  refreshToken: /* @__PURE__ */ Option.none(),
+  idToken: /* @__PURE__ */ Option.none(),
+  scope: /* @__PURE__ */ Object.freeze([]) as ReadonlyArray<string>,
   extra: noExtra
 }
 
@@ -165,7 +165,7 @@ const restOf = (token: Partial<Token>): Rest => {
  * A token as a process may hold 100,000 of: a text, two numbers, and what it shares with others. What {@link Token} promises is made of them when somebody looks.
  * Each member is the token's own all the same, so that it can be spread, compared and printed like any record.
  */
-class Compact implements Token {
+class Compact extends Inspectable.Class implements Token {
   /** A text until somebody looks at it. */
   #accessToken: string | Redacted.Redacted
   readonly #issuedAt: number
@@ -173,6 +173,7 @@ class Compact implements Token {
   readonly #rest: Rest
 
   constructor(token: Pick<Token, "accessToken" | "issuedAt"> & Partial<Token>) {
+    super()
     this.#accessToken = Redacted.value(token.accessToken)
     this.#issuedAt = DateTime.toEpochMillis(token.issuedAt)
     this.#expiresAt = Option.getOrUndefined(Option.map(token.expiresAt ?? Option.none(), DateTime.toEpochMillis))
@@ -211,7 +212,7 @@ class Compact implements Token {
   get extra(): Token["extra"] {
     return this.#rest.extra
   }
-  [Inspectable.NodeInspectSymbol](): unknown {
+  toJSON(): unknown {
     return { ...this }
   }
 }

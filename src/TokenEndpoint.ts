@@ -599,10 +599,8 @@ interface Failed {
 
 type Decode<A> = (response: TokenResponse.TokenResponse) => Either.Either<A, RefreshError>
 
-const twice: Schedule.Schedule<unknown, RefreshError> = /* @__PURE__ */ Schedule.exponential("500 millis").pipe(
-  Schedule.jittered,
-  Schedule.intersect(Schedule.recurs(2))
-)
+const twice: Schedule.Schedule<unknown, RefreshError> = /* @__PURE__ */ (() =>
+  Schedule.exponential("500 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(2))))()
 
 const send = <A>(
   self: TokenEndpoint,

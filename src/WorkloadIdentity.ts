@@ -117,10 +117,8 @@ export interface Question {
 }
 
 /** Servers this near answer soon, or are not there. */
-const twice = /* @__PURE__ */ Schedule.intersect(
-  Schedule.jittered(Schedule.exponential("500 millis")),
-  Schedule.recurs(2)
-)
+const twice = /* @__PURE__ */ (() =>
+  Schedule.intersect(Schedule.jittered(Schedule.exponential("500 millis")), Schedule.recurs(2)))()
 
 /**
  * The answer of a server of the platform, whatever it holds: for sources and providers of your own.

@@ -63,7 +63,7 @@ const within =
 
 /** A client that fetches without following redirects and without caches. */
 export const withoutRedirects: <E, R>(self: HttpClient.HttpClient.With<E, R>) => HttpClient.HttpClient.With<E, R> =
-  within((context) =>
+  /* @__PURE__ */ within((context) =>
     Context.add(context, FetchHttpClient.RequestInit, {
       ...context.unsafeMap.get(FetchHttpClient.RequestInit.key),
       redirect: "manual",
@@ -72,8 +72,8 @@ export const withoutRedirects: <E, R>(self: HttpClient.HttpClient.With<E, R>) =>
   )
 
 /** Deno's fetch sends a request again by itself when the connection closes without an answer, unless its body is a Blob or a stream. */
-const fetchingOnce: <E, R>(self: HttpClient.HttpClient.With<E, R>) => HttpClient.HttpClient.With<E, R> = within(
-  (context) => {
+const fetchingOnce: <E, R>(self: HttpClient.HttpClient.With<E, R>) => HttpClient.HttpClient.With<E, R> =
+  /* @__PURE__ */ within((context) => {
     const fetch: typeof globalThis.fetch = context.unsafeMap.get(FetchHttpClient.Fetch.key) ?? globalThis.fetch
     return Context.add(context, FetchHttpClient.Fetch, (input, init) =>
       fetch(
@@ -81,8 +81,7 @@ const fetchingOnce: <E, R>(self: HttpClient.HttpClient.With<E, R>) => HttpClient
         init?.body instanceof Uint8Array ? { ...init, body: new Blob([init.body as Uint8Array<ArrayBuffer>]) } : init
       )
     )
-  }
-)
+  })
 
 /** Sends it, once. */
 export const send = (call: Call): Effect.Effect<Answer, Failure, HttpClient.HttpClient> =>

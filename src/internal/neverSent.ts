@@ -16,8 +16,8 @@ export type Proof =
   | "the program may not use the network: run it with Deno's --allow-net"
 
 /** Error codes that occur only while connecting: Node's own, those of undici (Node's fetch) and of Bun. */
-const codes: ReadonlyMap<string, Proof> = new Map(
-  Object.entries<Proof>({
+const codes: ReadonlyMap<string, Proof> = /* @__PURE__ */ new Map(
+  /* @__PURE__ */ Object.entries<Proof>({
     ECONNREFUSED: "connection refused",
     ConnectionRefused: "connection refused",
     ENOTFOUND: "name not found",
@@ -39,8 +39,8 @@ const codes: ReadonlyMap<string, Proof> = new Map(
 )
 
 /** These also occur on a connection that was made: they prove something only if it was `connect` that failed. */
-const connecting: ReadonlyMap<string, Proof> = new Map(
-  Object.entries<Proof>({
+const connecting: ReadonlyMap<string, Proof> = /* @__PURE__ */ new Map(
+  /* @__PURE__ */ Object.entries<Proof>({
     EHOSTUNREACH: "no route to it",
     ENETUNREACH: "no route to it",
     EADDRNOTAVAIL: "no route to it",

@@ -13,8 +13,8 @@ const isPlain = (value: unknown): value is object =>
   Object.values(value).every((member) => typeof member === "string" || Redacted.isRedacted(member))
 
 /** As good as no prototype. An object without any is a dictionary to V8, which takes four times the room. */
-const Bare = function () {} as unknown as new () => Record<string, unknown>
-Bare.prototype = Object.create(null)
+const Bare = /* @__PURE__ */ (() =>
+  Object.assign(function () {}, { prototype: Object.create(null) }) as unknown as new () => Record<string, unknown>)()
 
 /** A copy, unless it is one already; also of lists and of records of texts. Everything else (servers, keys, effects) is what it is. */
 export const own = <A extends object>(options: A): A => {

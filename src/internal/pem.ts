@@ -71,7 +71,7 @@ const element = (tag: number, ...values: ReadonlyArray<ArrayLike<number>>): Uint
 const sequence = (...values: ReadonlyArray<ArrayLike<number>>): Uint8Array => element(0x30, ...values)
 
 /** 1.2.840.113549.1.1.1, without parameters. */
-const rsaEncryption = sequence([0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1], [0x05, 0])
+const rsaEncryption = /* @__PURE__ */ sequence([0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1], [0x05, 0])
 
 /** 1.2.840.10045.2.1 */
 const idEcPublicKey = [0x06, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1]

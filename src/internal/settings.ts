@@ -8,7 +8,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 
-const text = Config.string() as Config.Config.Primitive<string>
+const text = /* @__PURE__ */ Config.string() as Config.Config.Primitive<string>
 
 export const nameOf = (path: ReadonlyArray<string>): string => path.join("_")
 

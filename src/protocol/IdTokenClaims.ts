@@ -74,26 +74,27 @@ export interface IdTokenClaims {
  */
 export type Members = Readonly<Record<string, unknown>>
 
-const Moment = Schema.Number.pipe(Schema.filter((seconds) => seconds >= 0 && seconds < 1e11))
+const Moment = /* @__PURE__ */ (() => Schema.Number.pipe(Schema.filter((seconds) => seconds >= 0 && seconds < 1e11)))()
 const Word = Schema.NonEmptyString
 
-const Known = Schema.Struct({
-  iss: Word,
-  sub: Word.pipe(Schema.maxLength(255)),
-  aud: Schema.Union(Word, Schema.NonEmptyArray(Word)),
-  exp: Moment,
-  iat: Moment,
-  nbf: Schema.optional(Moment),
-  auth_time: Schema.optional(Moment),
-  azp: Schema.optional(Schema.String),
-  nonce: Schema.optional(Schema.String),
-  at_hash: Schema.optional(Schema.String),
-  name: Schema.optional(Schema.String),
-  preferred_username: Schema.optional(Schema.String),
-  email: Schema.optional(Schema.String),
-  // A text at Cognito and Apple.
-  email_verified: Schema.optional(Schema.Union(Schema.Boolean, Schema.Literal("true", "false")))
-})
+const Known = /* @__PURE__ */ (() =>
+  Schema.Struct({
+    iss: Word,
+    sub: Word.pipe(Schema.maxLength(255)),
+    aud: Schema.Union(Word, Schema.NonEmptyArray(Word)),
+    exp: Moment,
+    iat: Moment,
+    nbf: Schema.optional(Moment),
+    auth_time: Schema.optional(Moment),
+    azp: Schema.optional(Schema.String),
+    nonce: Schema.optional(Schema.String),
+    at_hash: Schema.optional(Schema.String),
+    name: Schema.optional(Schema.String),
+    preferred_username: Schema.optional(Schema.String),
+    email: Schema.optional(Schema.String),
+    // A text at Cognito and Apple.
+    email_verified: Schema.optional(Schema.Union(Schema.Boolean, Schema.Literal("true", "false")))
+  }))()
 
 const seconds = "a number of seconds since 1970"
 
@@ -107,9 +108,10 @@ const expected: { readonly [claim: string]: string } = {
   email_verified: "true or false"
 }
 
-const isKnown = (Object.keys(Known.fields) as ReadonlyArray<keyof typeof Known.fields>).map(
-  (claim) => [claim, Schema.is(Known.pick(claim))] as const
-)
+const isKnown = /* @__PURE__ */ (() =>
+  (Object.keys(Known.fields) as ReadonlyArray<keyof typeof Known.fields>).map(
+    (claim) => [claim, Schema.is(Known.pick(claim))] as const
+  ))()
 
 const inMillis = (seconds: number): DateTime.Utc => DateTime.unsafeMake(Math.floor(seconds * 1000))
 const inSeconds = (moment: DateTime.Utc): number => DateTime.toEpochMillis(moment) / 1000
@@ -160,21 +162,22 @@ const toWire = (self: IdTokenClaims): Members =>
     email_verified: Option.getOrUndefined(self.emailVerified)
   })
 
-const Self = Schema.Struct({
-  issuer: Schema.String,
-  subject: Schema.String,
-  audience: Schema.Array(Schema.String),
-  authorizedParty: Schema.OptionFromSelf(Schema.String),
-  expiresAt: Schema.DateTimeUtcFromSelf,
-  issuedAt: Schema.DateTimeUtcFromSelf,
-  authTime: Schema.OptionFromSelf(Schema.DateTimeUtcFromSelf),
-  nonce: Schema.OptionFromSelf(Schema.String),
-  name: Schema.OptionFromSelf(Schema.String),
-  username: Schema.OptionFromSelf(Schema.String),
-  email: Schema.OptionFromSelf(Schema.String),
-  emailVerified: Schema.OptionFromSelf(Schema.Boolean),
-  extra: Schema.Record({ key: Schema.String, value: Schema.Unknown })
-})
+const Self = /* @__PURE__ */ (() =>
+  Schema.Struct({
+    issuer: Schema.String,
+    subject: Schema.String,
+    audience: Schema.Array(Schema.String),
+    authorizedParty: Schema.OptionFromSelf(Schema.String),
+    expiresAt: Schema.DateTimeUtcFromSelf,
+    issuedAt: Schema.DateTimeUtcFromSelf,
+    authTime: Schema.OptionFromSelf(Schema.DateTimeUtcFromSelf),
+    nonce: Schema.OptionFromSelf(Schema.String),
+    name: Schema.OptionFromSelf(Schema.String),
+    username: Schema.OptionFromSelf(Schema.String),
+    email: Schema.OptionFromSelf(Schema.String),
+    emailVerified: Schema.OptionFromSelf(Schema.Boolean),
+    extra: Schema.Record({ key: Schema.String, value: Schema.Unknown })
+  }))()
 
 /**
  * The schema of claims: from the JSON object in a token, and back. It checks what the claims look like, not whether they may be
@@ -197,13 +200,14 @@ const Self = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const IdTokenClaims: Schema.Schema<IdTokenClaims, Members> = Schema.transform(
-  Schema.Record({ key: Schema.String, value: Schema.Unknown }),
-  Schema.Struct(Known.fields, Schema.Record({ key: Schema.String, value: Schema.Unknown })),
-  { strict: false, decode: present, encode: present }
-)
-  .pipe(Schema.transform(Self, { strict: false, decode: fromWire, encode: toWire }))
-  .annotations({ identifier: "IdTokenClaims" })
+export const IdTokenClaims: Schema.Schema<IdTokenClaims, Members> = /* @__PURE__ */ (() =>
+  Schema.transform(
+    Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+    Schema.Struct(Known.fields, Schema.Record({ key: Schema.String, value: Schema.Unknown })),
+    { strict: false, decode: present, encode: present }
+  )
+    .pipe(Schema.transform(Self, { strict: false, decode: fromWire, encode: toWire }))
+    .annotations({ identifier: "IdTokenClaims" }))()
 
 /**
  * The algorithms that an ID token may be signed with: asymmetric ones only, so that nobody who can verify can sign.
