@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as path from "node:path"
 import { beforeAll } from "vitest"
-import { type Bundle, forBrowsers } from "./support/bundle.ts"
-import { publicModules } from "./tools/modules.ts"
+import { type Bundle, forBrowsers, keptOf } from "./support/bundle.ts"
+import { joined, publicModules } from "./tools/modules.ts"
 
 /** What an app uses of a module is unknown to us: these use all of it. */
 const using = (imports: string, ...names: ReadonlyArray<string>): string =>
@@ -149,10 +149,23 @@ describe("a bundle of a token store", () => {
   })
 })
 
+describe("what the build joins in one file", () => {
+  it.each(Object.entries(joined()))(
+    "does nothing when it is loaded, so that a bundler keeps nothing unused of it: %s",
+    async (_, sources) => {
+      assert.deepStrictEqual(await keptOf(sources), [])
+    }
+  )
+})
+
 describe("these tests", () => {
   it("see what needs a machine where it is asked for", async () => {
     const names = ["AuthorizationCode", "ClientCertificate", "Command", "DeviceAuthorization", "KeyRing", "Redis"]
     const seen = machine(await own(fromSubpaths(...names, "TokenStore")))
     assert.deepStrictEqual(seen, elsewhere)
+  })
+
+  it("see what is kept of a module that does something when it is loaded", async () => {
+    assert.include(await keptOf(["internal/node.ts"]), "src/internal/node.ts")
   })
 })

@@ -1,5 +1,5 @@
 /** Bundles of what an app's browser would load. */
-import { build } from "esbuild"
+import { build, type Plugin } from "esbuild"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -16,19 +16,40 @@ export interface Bundle {
   readonly loaded: ReadonlyArray<string>
 }
 
-/** Bundles a module for browsers, as an app's bundler would: in a folder that has the package, and without the packages that are named. */
+/** Does not let a bundler believe that what nobody uses of our modules can be left out: it has to see that for itself, as where several are in one file. */
+const disbelieving: Plugin = {
+  name: "disbelieving",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\.?\// }, ({ importer, path: file, resolveDir }) =>
+      importer.startsWith(path.join(root, "src")) || importer === "<stdin>"
+        ? { path: path.join(resolveDir, file), sideEffects: true }
+        : undefined
+    )
+}
+
+interface Options {
+  /** What has the package. Default: this repository. */
+  readonly folder?: string
+  /** Packages that are left out. */
+  readonly without?: ReadonlyArray<string>
+  readonly plugins?: Array<Plugin>
+}
+
+/** Bundles a module for browsers, as an app's bundler would. */
 export const forBrowsers = async (
   program: string,
-  { folder = root, without = [] }: { readonly folder?: string; readonly without?: ReadonlyArray<string> } = {}
+  { folder = root, plugins = [], without = [] }: Options = {}
 ): Promise<Bundle> => {
   const { metafile, outputFiles } = await build({
     stdin: { contents: program, resolveDir: folder, loader: "ts" },
     absWorkingDir: folder,
     bundle: true,
     external: [...without],
+    plugins,
     format: "esm",
     platform: "browser",
     target: "es2022",
+    minifySyntax: true,
     legalComments: "none",
     metafile: true,
     write: false,
@@ -50,4 +71,11 @@ export const forBrowsers = async (
     packages: [...new Set(packages)].sort(),
     loaded: [...loaded].filter((file) => file !== "<stdin>").sort()
   }
+}
+
+/** What a bundle keeps of these sources and all that they import if nobody uses anything of them, and nobody has said that they do nothing when they are loaded. */
+export const keptOf = async (sources: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+  const program = sources.map((source) => `import "./src/${source}"`).join("\n")
+  const { files } = await forBrowsers(program, { plugins: [disbelieving] })
+  return files.filter((file) => file.startsWith("src/"))
 }

@@ -32,6 +32,12 @@ export const publicModules = (): ReadonlyArray<PublicModule> =>
     })
     .sort((a, b) => (a.subpath < b.subpath ? -1 : 1))
 
+/** What the build joins, by the name of the file: these sources with all that they import; what is in the first is not in the second. */
+export const joined = (): Readonly<Record<string, ReadonlyArray<string>>> => ({
+  protocol: sources().filter((source) => source.startsWith("protocol/")),
+  client: ["AuthenticatedHttpClient.ts", "Provider.ts"]
+})
+
 /** The `exports` of package.json and deno.json, and what deno.json's `imports` say of this package itself. */
 export const manifests = (): {
   readonly npm: Record<string, { readonly types: string; readonly default: string }>
