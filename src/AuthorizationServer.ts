@@ -90,8 +90,8 @@ const refuse = (reason: RefreshError["reason"]): RefreshError =>
 
 const invalid = (description: string): RefreshError => refuse({ _tag: "InvalidResponse", description })
 
-/** Metadata is read again after this long. */
-const cacheFor = /* @__PURE__ */ Duration.toMillis("24 hours")
+/** Metadata is read again after this long, in milliseconds: a day. */
+const cacheFor = 86_400_000
 
 /**
  * A server that publishes its metadata (OpenID Connect Discovery, RFC 8414).

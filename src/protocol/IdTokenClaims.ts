@@ -108,10 +108,13 @@ const expected: { readonly [claim: string]: string } = {
   email_verified: "true or false"
 }
 
-const isKnown = /* @__PURE__ */ (() =>
-  (Object.keys(Known.fields) as ReadonlyArray<keyof typeof Known.fields>).map(
+let checks: ReadonlyArray<readonly [claim: keyof typeof Known.fields, isRight: (wire: Members) => boolean]> | undefined
+
+/** Each claim, and whether it is as it should be: made when the first ID token is checked, which most programs never do. */
+const known = () =>
+  (checks ??= (Object.keys(Known.fields) as ReadonlyArray<keyof typeof Known.fields>).map(
     (claim) => [claim, Schema.is(Known.pick(claim))] as const
-  ))()
+  ))
 
 const inMillis = (seconds: number): DateTime.Utc => DateTime.unsafeMake(Math.floor(seconds * 1000))
 const inSeconds = (moment: DateTime.Utc): number => DateTime.toEpochMillis(moment) / 1000
@@ -350,7 +353,7 @@ export const check = (
   expectations: Expectations
 ): Either.Either<IdTokenClaims, IdTokenError | WrongUser> => {
   const wire = present(members)
-  const wrong = isKnown.find(([, is]) => !is(wire))?.[0]
+  const wrong = known().find(([, isRight]) => !isRight(wire))?.[0]
   if (wrong !== undefined) {
     return refuse(wrong, wire[wrong] === undefined ? "it is missing" : `it is not ${expected[wrong] ?? "a text"}`)
   }
