@@ -2,20 +2,27 @@
 import { gzipSync } from "node:zlib"
 import { type Bundle, bundle } from "./bundled.ts"
 import { type Contender, type Table } from "./harness.ts"
+import { missing, programs } from "./peers.ts"
 
 const floor = "effect and HttpClient"
 const names = {
+  "by hand, without Effect": "fetch",
   [floor]: "plain",
   "by hand on Effect": "byHand",
   ours: "ours",
-  "ours, from the barrel": "oursFromBarrel"
+  "ours, from the barrel": "oursFromBarrel",
+  ...Object.fromEntries(programs)
 }
-const bundles = Object.fromEntries(
-  await Promise.all(Object.entries(names).map(async ([name, program]) => [name, await bundle(program)] as const))
+const others = programs.map(([name]) => name)
+const bundles = await Promise.all(
+  Object.entries(names).map(
+    async ([name, program]) =>
+      [name, await bundle(program, { platform: others.includes(name) ? "node" : "browser" })] as const
+  )
 )
 
 const sum = (values: ReadonlyArray<number>): number => values.reduce((all, one) => all + one, 0)
-const isOurs = (file: string): boolean => file.startsWith("src/")
+const isOurs = (file: string): boolean => /^(src|effect-credentials)\//.test(file)
 const minified = ({ bytes }: Bundle, which: (file: string) => boolean): number =>
   sum(Object.entries(bytes).flatMap(([file, size]) => (which(file) ? [size] : [])))
 
@@ -30,8 +37,9 @@ const whole = ([name, one]: readonly [string, Bundle]): Contender => ({
 })
 
 /** What an app has for `ours` that it had not for the floor, file by file, largest first. */
-const added = Object.entries(bundles["ours"]!.bytes)
-  .map(([file, size]) => [file, size - (bundles[floor]!.bytes[file] ?? 0)] as const)
+const { bytes: bytesOfFloor } = await bundle("plain", { of: "sources" })
+const added = Object.entries((await bundle("ours", { of: "sources" })).bytes)
+  .map(([file, size]) => [file, size - (bytesOfFloor[file] ?? 0)] as const)
   .filter(([file, size]) => size > 0 && file !== "programs/ours.ts")
   .sort(([, one], [, other]) => other - one)
 
@@ -67,7 +75,8 @@ export const tables = (): ReadonlyArray<Table> => [
     unit: "bytes",
     batch: 1,
     rounds: 1,
-    contenders: Object.entries(bundles).map(whole)
+    ...(missing === undefined ? {} : { note: missing }),
+    contenders: bundles.map(whole)
   },
   shares("bundle: what of ours is in it (minified)", isOurs),
   shares("bundle: what else of Effect is in it (minified)", (file) => !isOurs(file))

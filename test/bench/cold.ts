@@ -3,18 +3,17 @@ import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { fileURLToPath } from "node:url"
-import { bundle } from "./bundled.ts"
+import { bundle, programOf } from "./bundled.ts"
 import { type Contender, type Table } from "./harness.ts"
 import { listen } from "./loopback.ts"
+import { missing, programs } from "./peers.ts"
 
 const { origin } = await listen({ takes: 0, lives: 3_600 })
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "effect-credentials-bench-"))
 process.once("exit", () => fs.rmSync(folder, { recursive: true, force: true }))
 
-const programs = path.join(path.dirname(fileURLToPath(import.meta.url)), "programs")
-const report = path.join(programs, "report.js")
+const report = programOf("report")
 
 /** A process that runs a program, which says what is expected. */
 const started = (
@@ -50,23 +49,24 @@ const started = (
 
 const floor = "effect and HttpClient"
 const byHand = "by hand on Effect"
-const note = "ms: processor time of the process, all threads"
+const without = "by hand, without Effect"
+const note = ["ms: processor time of the process, all threads", ...(missing === undefined ? [] : [missing])].join("; ")
 
 /** Every module by itself, as Node loads what nobody bundled. */
 const unbundled = async (name: string, program: string, expected?: string): Promise<Contender> => {
-  const { modules } = await bundle(program, "node")
-  return started(name, path.join(programs, `${program}.js`), { modules, expected })
+  const { modules } = await bundle(program, { platform: "node" })
+  return started(name, programOf(program), { modules, expected })
 }
 
 const bundled = async (name: string, program: string): Promise<Contender> => {
   const file = path.join(folder, `${program}.mjs`)
-  const { code } = await bundle(program, "node")
+  const { code } = await bundle(program, { platform: "node" })
   fs.writeFileSync(file, code)
   return started(name, file, {})
 }
 
 const calls: ReadonlyArray<readonly [name: string, program: string]> = [
-  ["by hand, without Effect", "fetch"],
+  [without, "fetch"],
   [floor, "plain"],
   [byHand, "byHand"],
   ["ours", "ours"]
@@ -79,9 +79,10 @@ const importing = await all([
 ])
 const calling = await all([
   ...calls.map(([name, program]) => unbundled(name, program)),
-  unbundled("ours, from the barrel", "oursFromBarrel")
+  unbundled("ours, from the barrel", "oursFromBarrel"),
+  ...programs.map(([name, program]) => unbundled(name, program))
 ])
-const callingBundled = await all(calls.map(([name, program]) => bundled(name, program)))
+const callingBundled = await all([...calls, ...programs].map(([name, program]) => bundled(name, program)))
 
 const table = (title: string, contenders: ReadonlyArray<Contender>, floors: ReadonlyArray<string>): Table => ({
   title,
@@ -96,6 +97,6 @@ const table = (title: string, contenders: ReadonlyArray<Contender>, floors: Read
 
 export const tables = (): ReadonlyArray<Table> => [
   table("cold: a process that imports, not bundled", importing, [floor]),
-  table("cold: a process that makes one call, not bundled", calling, [byHand, floor]),
-  table("cold: a process that makes one call, bundled", callingBundled, [byHand, floor])
+  table("cold: a process that makes one call, not bundled", calling, [byHand, floor, without]),
+  table("cold: a process that makes one call, bundled", callingBundled, [byHand, floor, without])
 ]

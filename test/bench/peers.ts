@@ -1,21 +1,23 @@
 /** The libraries that do similar work, if they are installed: nothing but the benchmarks needs them. */
 import type { Peer } from "./peers/Peer.ts"
 
-const adapters: ReadonlyArray<() => Promise<{ readonly peer: Peer }>> = [
-  () => import("./peers/google.ts"),
-  () => import("./peers/msal.ts"),
-  () => import("./peers/coreRestPipeline.ts"),
-  () => import("./peers/openidClient.ts"),
-  () => import("./peers/badgateway.ts"),
-  () => import("./peers/smithy.ts")
-]
+/** By the names of their files, here and in `programs`. */
+const adapters: Readonly<Record<string, () => Promise<{ readonly peer: Peer }>>> = {
+  google: () => import("./peers/google.ts"),
+  msal: () => import("./peers/msal.ts"),
+  coreRestPipeline: () => import("./peers/coreRestPipeline.ts"),
+  openidClient: () => import("./peers/openidClient.ts"),
+  badgateway: () => import("./peers/badgateway.ts"),
+  smithy: () => import("./peers/smithy.ts")
+}
 
+const count = Object.keys(adapters).length
 const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND"
 
 const found = await Promise.all(
-  adapters.map((load) =>
+  Object.entries(adapters).map(([file, load]) =>
     load().then(
-      ({ peer }) => [peer],
+      ({ peer }) => [[file, peer] as const],
       (error: unknown) => {
         if (!isAbsent(error)) throw error
         return []
@@ -25,10 +27,13 @@ const found = await Promise.all(
 )
 
 /** Those that are installed; without any, workloads have their floors and us. */
-export const peers: ReadonlyArray<Peer> = found.flat()
+export const peers: ReadonlyArray<Peer> = found.flat().map(([, peer]) => peer)
+
+/** Their names, and the programs that make one call with them. */
+export const programs: ReadonlyArray<readonly [name: string, program: string]> = found
+  .flat()
+  .map(([file, { name }]) => [name, file])
 
 /** What to do about those that are not, if any. */
 export const missing: string | undefined =
-  peers.length < adapters.length
-    ? `${adapters.length - peers.length} of ${adapters.length} peers are not installed: npm run bench:peers`
-    : undefined
+  peers.length < count ? `${count - peers.length} of ${count} peers are not installed: npm run bench:peers` : undefined

@@ -1,7 +1,6 @@
 /** @badgateway/oauth2-client, with the wrapper around fetch that keeps its token. It replaces none before its end. */
+import { OAuth2Client, OAuth2Fetch } from "@badgateway/oauth2-client"
 import { client, type Peer } from "./Peer.ts"
-
-const { OAuth2Client, OAuth2Fetch } = await import("@badgateway/oauth2-client" as string)
 
 export const peer: Peer = {
   name: "@badgateway/oauth2-client",

@@ -1,9 +1,11 @@
 /** The bearer policy of @azure/core-rest-pipeline, which refuses http: requests have an https URL, and what sends them knows better. */
+import {
+  bearerTokenAuthenticationPolicy,
+  createEmptyPipeline,
+  createHttpHeaders,
+  createPipelineRequest
+} from "@azure/core-rest-pipeline"
 import { type Peer, request } from "./Peer.ts"
-
-const { bearerTokenAuthenticationPolicy, createEmptyPipeline, createHttpHeaders, createPipelineRequest } = await import(
-  "@azure/core-rest-pipeline" as string
-)
 
 interface PipelineRequest {
   readonly url: string

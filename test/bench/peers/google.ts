@@ -1,7 +1,6 @@
 /** google-auth-library has no client credentials: a user's refresh token takes the same way, and shares a request that is under way. */
+import { UserRefreshClient } from "google-auth-library"
 import { client, type Peer } from "./Peer.ts"
-
-const { UserRefreshClient } = await import("google-auth-library" as string)
 
 export const peer: Peer = {
   name: "google-auth-library",

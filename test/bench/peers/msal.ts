@@ -1,7 +1,6 @@
 /** @azure/msal-node refuses http and authorities that it does not know: it is told all about one, whose address a client of ours turns into the loopback's. */
+import { ConfidentialClientApplication } from "@azure/msal-node"
 import { client, type Peer } from "./Peer.ts"
-
-const { ConfidentialClientApplication } = await import("@azure/msal-node" as string)
 
 const host = "login.example.com"
 const authority = `https://${host}/bench`

@@ -1,9 +1,6 @@
 /** openid-client keeps no token: what is measured is the check that a program writes around it, which lets everybody who comes too early ask for himself. */
+import { allowInsecureRequests, clientCredentialsGrant, Configuration, customFetch } from "openid-client"
 import { client, type Peer } from "./Peer.ts"
-
-const { allowInsecureRequests, clientCredentialsGrant, Configuration, customFetch } = await import(
-  "openid-client" as string
-)
 
 export const peer: Peer = {
   name: "openid-client and a check",

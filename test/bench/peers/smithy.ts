@@ -1,9 +1,6 @@
 /** The identity that every client of AWS keeps (@smithy/core), around a token asked for by hand. */
+import { createIsIdentityExpiredFunction, doesIdentityRequireRefresh, memoizeIdentityProvider } from "@smithy/core"
 import { type Peer, request } from "./Peer.ts"
-
-const { createIsIdentityExpiredFunction, doesIdentityRequireRefresh, memoizeIdentityProvider } = await import(
-  "@smithy/core" as string
-)
 
 export const peer: Peer = {
   name: "@smithy/core",

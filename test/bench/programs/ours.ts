@@ -3,8 +3,8 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as AuthenticatedHttpClient from "../../../src/AuthenticatedHttpClient.ts"
-import * as ClientCredentials from "../../../src/providers/ClientCredentials.ts"
+import * as AuthenticatedHttpClient from "effect-credentials/AuthenticatedHttpClient"
+import * as ClientCredentials from "effect-credentials/ClientCredentials"
 
 const origin = process.argv[2]!
 

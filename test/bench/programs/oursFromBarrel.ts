@@ -3,7 +3,7 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { AuthenticatedHttpClient, ClientCredentials } from "../../../src/index.ts"
+import { AuthenticatedHttpClient, ClientCredentials } from "effect-credentials"
 
 const origin = process.argv[2]!
 
