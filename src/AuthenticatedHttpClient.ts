@@ -10,6 +10,7 @@
  * origins, ten at most, by the rules of the Fetch standard; one that leads elsewhere is returned to you as the 3xx that it is.
  * A 401 that asks for another login than the one behind the token (RFC 9470, `insufficient_user_authentication`) renews nothing and fails with `ReauthenticationRequired`, which
  * says what the login has to be like; one that asks for another scope is yours, as every 403 is: `Challenge.refusalIn` reads it.
+ * All this holds for a client that makes errors of statuses (`HttpClient.filterStatusOk` below it), too: only in the end its error is what you get.
  *
  * **Gotchas** – the client given to it must not follow redirects by itself (`HttpClient.followRedirects` below it does, with all
  * headers). Where one did, requests fail with `CrossOriginRedirect`. Clients that fetch are told not to; where you wrap one in
@@ -352,6 +353,12 @@ const withoutHeaders = <E>(cause: Cause.Cause<E>, { final, token }: Attempt): Ca
           : error
       )
 
+/** The answer that the client took for an error because of its status. */
+const refusedStatus = (cause: Cause.Cause<unknown>): HttpClientResponse.HttpClientResponse | undefined => {
+  const error = Option.getOrUndefined(Cause.failureOption(cause))
+  return error instanceof HttpClientError.ResponseError && error.reason === "StatusCode" ? error.response : undefined
+}
+
 /** A client from a layer has put the context back by itself; after any other it is on us. */
 const restored = <A, E, R>(
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
@@ -556,10 +563,19 @@ const over = <E, R>(
     return Effect.matchCauseEffect(
       HttpClient.mapRequestEffect(client, (preprocessed) => attach(attempt, preprocessed)).execute(request),
       {
-        onFailure: (cause) => restored(fiber, context, Effect.failCause(withoutHeaders(cause, attempt))),
+        onFailure: (cause) => restored(fiber, context, failed(attempt, cause)),
         onSuccess: (response) => restored(fiber, context, receive(attempt, response))
       }
     )
+  }
+
+  /** A client that takes a status for an error (`filterStatusOk`) has the answer all the same: a 401 renews, a redirect is followed. */
+  const failed = (attempt: Attempt, cause: Cause.Cause<E | RefreshError>): Answer => {
+    const failure = Effect.failCause(withoutHeaders(cause, attempt))
+    const response = refusedStatus(cause)
+    return response === undefined
+      ? failure
+      : Effect.flatMap(receive(attempt, response), (answer) => (answer === response ? failure : Effect.succeed(answer)))
   }
 
   const receive = (attempt: Attempt, response: HttpClientResponse.HttpClientResponse): Answer => {

@@ -924,6 +924,23 @@ describe("around and below", () => {
     })
   )
 
+  it.effect("a client that takes statuses for errors makes no difference: what the caller gets is that error", () =>
+    Effect.gen(function* () {
+      const { client, sent, seen } = answering(unauthorized(), redirect("/b"), new Response("hello"), unauthorized())
+      const credentials = fakeCredentials()
+      const authenticated = over(HttpClient.filterStatusOk(client), credentials)
+      const response = yield* authenticated.get(me)
+      assert.deepStrictEqual([response.status, yield* response.text], [200, "hello"])
+      assert.deepStrictEqual(sent(), ["Bearer t1", "Bearer t2", "Bearer t2"])
+      assert.strictEqual(seen[2]!.url, `${api}/b`)
+
+      const error = yield* Effect.flip(authenticated.get(me))
+      assert.ok(error._tag === "ResponseError" && error.reason === "StatusCode")
+      assert.deepStrictEqual([error.response.status, yield* error.response.text], [401, "who are you"])
+      assert.deepStrictEqual([seen.length, credentials.count.renew], [5, 2])
+    })
+  )
+
   it.effect("cookies work above and below", () =>
     Effect.gen(function* () {
       for (const above of [true, false]) {

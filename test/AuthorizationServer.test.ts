@@ -1,3 +1,4 @@
+import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -69,6 +70,14 @@ describe("discovery", () => {
       const server = FakeServer.make((seen) => (seen.url === oauth ? { json: metadata } : { status: 404 }))
       expect(yield* Effect.provide(AuthorizationServer.discover(issuer).metadata, server.layer)).toEqual(metadata)
       expect(server.seen.map(({ url }) => url)).toEqual([openid, oauth])
+    })
+  )
+
+  it.effect("asks there, too, with a client that takes statuses for errors", () =>
+    Effect.gen(function* () {
+      const server = FakeServer.make((seen) => (seen.url === oauth ? { json: metadata } : { status: 404 }))
+      const strict = Effect.provideService(HttpClient.HttpClient, HttpClient.filterStatusOk(server.client))
+      expect(yield* strict(AuthorizationServer.discover(issuer).metadata)).toEqual(metadata)
     })
   )
 

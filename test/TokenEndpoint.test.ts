@@ -54,6 +54,12 @@ const run = (
     return yield* Fiber.join(fiber)
   })
 
+/** The same server, behind a client that takes statuses for errors. */
+const strict = (server: FakeServer.FakeServer): FakeServer.FakeServer => ({
+  ...server,
+  layer: Layer.succeed(HttpClient.HttpClient, HttpClient.filterStatusOk(server.client))
+})
+
 const reasonOf = <A>(exit: Exit.Exit<A, { readonly reason: RefreshError["reason"] }>): RefreshError["reason"] =>
   Exit.match(exit, {
     onSuccess: () => {
@@ -139,6 +145,26 @@ describe("an answer", () => {
         description: "more than 1 MiB",
         status: 200
       })
+    })
+  )
+})
+
+describe("a client that takes statuses for errors", () => {
+  it.effect.each<FakeServer.Answer>([
+    { status: 400, json: { error: "invalid_grant", error_description: "gone" } },
+    { status: 401, json: { error: "invalid_client" } },
+    { status: 403 },
+    { status: 429, headers: { "retry-after": "120" } },
+    { status: 502 },
+    { status: 302, headers: { location: "https://evil.example" } }
+  ])("makes no difference to %j, not even where a grant can be spent only once", (answer) =>
+    Effect.gen(function* () {
+      for (const grant of [refreshing, Grant.clientCredentials()]) {
+        const usual = FakeServer.make(() => answer)
+        const filtered = FakeServer.make(() => answer)
+        expect(reasonOf(yield* run(strict(filtered), grant))).toEqual(reasonOf(yield* run(usual, grant)))
+        expect(filtered.seen).toHaveLength(usual.seen.length)
+      }
     })
   )
 })

@@ -97,14 +97,18 @@ export const send = (call: Call): Effect.Effect<Answer, Failure, HttpClient.Http
       fetchingOnce,
       HttpClient.withTracerDisabledWhen(() => true)
     )
-    const response = yield* Effect.mapError(
+    const response = yield* Effect.catchAll(
       client.execute(
         HttpClientRequest.make(call.method)(call.url, {
           headers: { ...call.headers, "accept-encoding": "identity" },
           body: call.content === undefined ? HttpBody.empty : HttpBody.text(call.content.body, call.content.type)
         })
       ),
-      (error) => failureOf(error, sentTo)
+      // A client that takes a status for an error (`filterStatusOk`) has the answer all the same.
+      (error) =>
+        error._tag === "ResponseError" && error.reason === "StatusCode"
+          ? Effect.succeed(error.response)
+          : Effect.fail(failureOf(error, sentTo))
     )
     const refuse = (description: string): Failure => ({ _tag: "Refused", description, status: response.status })
     if (originOf(response.request.url) !== originOf(sentTo ?? call.url)) {
