@@ -26,6 +26,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
@@ -197,6 +198,8 @@ export const make = <const K extends Key, R = never>(
     const unused = new Map<string, Entry>()
     /** Those that are released as soon as nobody uses them any more. */
     const leaving = new Set<Entry>()
+    /** What is being released. */
+    const closing = new Set<Fiber.RuntimeFiber<void>>()
     let isOver = false
     const find = (id: string | undefined): Entry | undefined =>
       id === undefined ? undefined : (used.get(id) ?? unused.get(id))
@@ -220,7 +223,11 @@ export const make = <const K extends Key, R = never>(
     }
 
     /** In the background: a rotated refresh token that is on its way is given time to arrive. */
-    const close = (entry: Entry): void => void start(Scope.close(entry, Exit.void))
+    const close = (entry: Entry): void => {
+      const fiber = start(Scope.close(entry, Exit.void))
+      closing.add(fiber)
+      fiber.addObserver(() => closing.delete(fiber))
+    }
 
     const release = (entry: Entry): void => {
       if (find(entry.id) === entry) (entry.uses > 0 ? used : unused).delete(entry.id)
@@ -348,7 +355,10 @@ export const make = <const K extends Key, R = never>(
       Effect.suspend(() => {
         isOver = true
         const all = [...leaving, ...unused.values(), ...used.values()]
-        return Effect.forEach(all, (entry) => Scope.close(entry, exit), { discard: true })
+        return Effect.zipRight(
+          Effect.forEach(all, (entry) => Scope.close(entry, exit), { concurrency: "unbounded", discard: true }),
+          Effect.suspend(() => Fiber.awaitAll(closing))
+        )
       })
     )
     yield* Effect.forkScoped(Effect.forever(schedule))

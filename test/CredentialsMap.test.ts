@@ -2,6 +2,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -378,6 +379,59 @@ describe("release", () => {
         Effect.tap(CredentialsMap.make({ lookup: tenants().lookup }), (map) => map.token("a"))
       )
       assert.include((yield* Effect.flip(map.token("b"))).message, "closed")
+    })
+  )
+
+  /** A tenant whose token request may have rotated a refresh token, whatever becomes of who asked; it ends with `answer`. */
+  const rotating = (answer: Effect.Effect<unknown>) =>
+    Provider.make({
+      name: "Rotating",
+      acquire: () =>
+        Provider.spending(
+          Effect.flatMap(answer, () =>
+            Effect.map(DateTime.now, (issuedAt) => Token.make({ accessToken: Redacted.make("t"), issuedAt }))
+          )
+        )
+    })
+
+  it.effect("a rotation that was on its way when its tenant was released lands before the map is closed", () =>
+    Effect.gen(function* () {
+      const answer = yield* Deferred.make<void>()
+      const scope = yield* Scope.make()
+      const map = yield* Scope.extend(CredentialsMap.make({ lookup: () => rotating(Deferred.await(answer)) }), scope)
+      const caller = yield* Effect.fork(map.token("a"))
+      yield* TestClock.adjust("1 second")
+      yield* map.invalidate("a")
+      yield* Effect.forkDaemon(Fiber.interrupt(caller))
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("1 second")
+      assert.isNull(closing.unsafePoll())
+      yield* Deferred.succeed(answer, undefined)
+      yield* Fiber.join(closing)
+    })
+  )
+
+  it.effect("all are closed at once: none waits for the rotation of another", () =>
+    Effect.gen(function* () {
+      const otherIsClosed = yield* Deferred.make<void>()
+      let hasLanded = false
+      const slow = rotating(Effect.andThen(Deferred.await(otherIsClosed), () => (hasLanded = true)))
+      const other = Provider.make({
+        ...tenants().lookup("other"),
+        check: Effect.flatMap(Effect.scope as Effect.Effect<Scope.Scope>, (scope) =>
+          Scope.addFinalizer(scope, Deferred.succeed(otherIsClosed, undefined))
+        )
+      })
+      const scope = yield* Scope.make()
+      const lookup = (tenant: string) => (tenant === "slow" ? slow : other)
+      const map = yield* Scope.extend(CredentialsMap.make({ lookup }), scope)
+      const caller = yield* Effect.fork(map.token("slow"))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interruptFork(caller)
+      yield* TestClock.adjust("1 second")
+      yield* map.token("other")
+      yield* Scope.close(scope, Exit.void)
+      assert.isTrue(hasLanded)
     })
   )
 })
