@@ -615,8 +615,8 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S274",
     title: "takes an ID token that lacks claims, such as when it expires",
     file: "src/protocol/IdTokenClaims.ts",
-    from: "isKnown.find(([, is]) => !is(wire))",
-    to: "isKnown.find(([claim, is]) => wire[claim] !== undefined && !is(wire))",
+    from: "known().find(([, isRight]) => !isRight(wire))",
+    to: "known().find(([claim, isRight]) => wire[claim] !== undefined && !isRight(wire))",
     also: [
       {
         file: "src/protocol/IdTokenClaims.ts",
