@@ -286,6 +286,8 @@ interface Want {
 
 const anything: Want = { validFor: 0, not: undefined }
 
+const isOver: RefreshError["reason"] = { _tag: "Source", description: "the layer of these credentials is closed" }
+
 /** What may be lost gets this long when a layer closes, in real time whatever the program's clock is. */
 const closingTime = /* @__PURE__ */ Duration.seconds(5)
 
@@ -494,6 +496,11 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
     )
   }
 
+  /** What those are told who wait for a flight that ended with the layer: they were not interrupted, and an interruption cannot be caught. */
+  ended(exit: Exit.Exit<Token.Token, RefreshError>): Exit.Exit<Token.Token, RefreshError> {
+    return this.#state.closed && Exit.isInterrupted(exit) ? Exit.fail(this.refuse(isOver)) : exit
+  }
+
   land(
     mine: Flight,
     exit: Exit.Exit<Token.Token, RefreshError>,
@@ -503,7 +510,7 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
     this.set({ flight: undefined })
     if (mine.generation !== this.#state.generation) {
       // Forgotten meanwhile: those who asked before may have it, but nobody after them.
-      Deferred.unsafeDone(mine.landing, exit)
+      Deferred.unsafeDone(mine.landing, this.ended(exit))
       return Effect.void
     }
     const backlog = isEmpty(mine.need.backlog) ? undefined : mine.need.backlog
@@ -521,7 +528,7 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
     }
     const error = this.reasonOf(outcome)
     if (error === undefined) {
-      Deferred.unsafeDone(mine.landing, outcome)
+      Deferred.unsafeDone(mine.landing, this.ended(outcome))
       return this.measured(failed, 1)
     }
     const { reason } = error
@@ -743,8 +750,7 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
    */
   obtain(want: Want, clock: Clock.Clock): Effect.Effect<Token.Token, RefreshError> {
     const { closed, generation, leaving } = this.#state
-    if (closed)
-      return Effect.fail(this.refuse({ _tag: "Source", description: "the layer of these credentials is closed" }))
+    if (closed) return Effect.fail(this.refuse(isOver))
     if (leaving !== undefined) return Effect.zipRight(Deferred.await(leaving), this.whenDone(want))
     const joined = this.#state.flight
     if (joined !== undefined) {

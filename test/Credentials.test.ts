@@ -555,7 +555,7 @@ describe("Credentials", () => {
       const waiting = yield* Effect.fork(Effect.exit(credentials.token))
       yield* TestClock.adjust("100 millis")
       yield* Scope.close(scope, Exit.void)
-      assert.isTrue(Exit.isInterrupted(yield* Fiber.join(waiting)))
+      assert.strictEqual(reasonOf(yield* Fiber.join(waiting)), "Source")
       assert.strictEqual(reasonOf(yield* Effect.exit(credentials.token)), "Source")
       assert.strictEqual(counted.aborted(), 1)
     })
