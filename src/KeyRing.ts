@@ -70,7 +70,7 @@ export interface Options {
   readonly ring?: Ring | undefined
 }
 
-const tokens = /* @__PURE__ */ Record.codec(Token.Token)
+const tokens = /* @__PURE__ */ Record.codec(Token.Token, { resemble: Token.isSame })
 
 const unopened = ({ description, reason }: TextStore.Failure): TokenStoreError =>
   new TokenStoreError({ operation: "open", key: "", reason, description })

@@ -77,7 +77,7 @@ export type Options<E = never, R = never> = {
 const unopened = (description: string): TokenStoreError =>
   new TokenStoreError({ operation: "open", key: "", reason: "Unavailable", description })
 
-const tokens = /* @__PURE__ */ Record.codec(Token.Token)
+const tokens = /* @__PURE__ */ Record.codec(Token.Token, { resemble: Token.isSame })
 
 interface Connection {
   readonly client: Client

@@ -155,7 +155,7 @@ export interface FileOptions {
   readonly lockTimeout?: Duration.DurationInput | undefined
 }
 
-const tokens = /* @__PURE__ */ Record.codec(Token.Token)
+const tokens = /* @__PURE__ */ Record.codec(Token.Token, { resemble: Token.isSame })
 
 const unopened = (description: string): TokenStoreError =>
   new TokenStoreError({ operation: "open", key: "", reason: "Unavailable", description })

@@ -28,7 +28,7 @@ export interface RecordError {
 /** The revision after one: the first again, after the last that can be told from the next. */
 export const next = (revision: number): number => (revision % Number.MAX_SAFE_INTEGER) + 1
 
-/** What turns a record of one version into one of the next; by the version it starts from. */
+/** What turns a record of one version into one of the next; by the version it starts from. Version 1 is the first: nothing older is out there. */
 export type Migrations = Readonly<Record<number, (members: Members) => Members>>
 
 /** Records as text, and back. */
@@ -43,17 +43,18 @@ export interface Codec<A> {
 
 const version = 1
 
-/** Version 1 is the first: nothing older is out there. */
-const none: Migrations = {}
-
 /** A record holds a server's answer two levels deeper than the server sent it. */
 const deepest = 80
 
 const corrupt = (description: string): Either.Either<never, RecordError> =>
   Either.left({ reason: "Corrupt", description })
 
-/** The codec for what a schema describes. */
-export const codec = <A, I>(schema: Schema.Schema<A, I>, migrations: Migrations = none): Codec<A> => {
+/** The codec for what a schema describes. Two that do not even resemble each other are not the same; to know that is quicker than to write both. */
+export const codec = <A, I>(
+  schema: Schema.Schema<A, I>,
+  options: { readonly migrations?: Migrations; readonly resemble?: (one: A, other: A) => boolean } = {}
+): Codec<A> => {
+  const { migrations = {}, resemble = () => true } = options
   const decodeToken = Schema.decodeUnknownEither(schema)
   const encodeToken = Schema.encodeEither(schema)
 
@@ -109,6 +110,7 @@ export const codec = <A, I>(schema: Schema.Schema<A, I>, migrations: Migrations 
     Either.getOrUndefined(Either.flatMap(encodeToken(token), (token) => Either.try(() => JSON.stringify(token))))
 
   const isSame: Codec<A>["isSame"] = (one, other) => {
+    if (!resemble(one, other)) return false
     const text = written(one)
     return text !== undefined && text === written(other)
   }

@@ -7,7 +7,7 @@ import * as Record from "../../src/internal/record.ts"
 import * as Token from "../../src/Token.ts"
 import { complete, numbered, oddKeys, written } from "./contract.ts"
 
-const { decode, encode, isSame } = Record.codec(Token.Token)
+const { decode, encode, isSame } = Record.codec(Token.Token, { resemble: Token.isSame })
 
 const record = { key: "me", revision: 1, token: complete, rest: {} }
 const text = Either.getOrThrow(encode(record))
@@ -84,12 +84,14 @@ describe("a record", () => {
 
   it("of an older version is brought up to date, one step after the other (S181)", () => {
     const aged = Record.codec(Token.Token, {
-      [-1]: ({ secret, ...rest }) => ({ ...rest, accessToken: secret }),
-      [0]: ({ accessToken, ...rest }) => ({
-        ...rest,
-        revision: 1,
-        token: { accessToken, tokenType: "bearer", issuedAt: 0, scope: [] }
-      })
+      migrations: {
+        [-1]: ({ secret, ...rest }) => ({ ...rest, accessToken: secret }),
+        [0]: ({ accessToken, ...rest }) => ({
+          ...rest,
+          revision: 1,
+          token: { accessToken, tokenType: "bearer", issuedAt: 0, scope: [] }
+        })
+      }
     })
     const read = Either.getOrThrow(aged.decode('{"version":-1,"key":"me","secret":"s3cret","note":1}', "me"))
     assert.strictEqual(Redacted.value(read.token.accessToken), "s3cret")
