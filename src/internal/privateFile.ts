@@ -225,11 +225,13 @@ export const make = (disk: Disk, path: string, permissions: Permissions = "repai
       error === "ENOENT" ? Effect.succeedNone : Effect.fail(typeof error === "string" ? because(where)(error) : error)
     )
 
-  const readIn = (name: string, directory: Stat) =>
-    orNone(
-      within(name),
-      using(disk.openToRead(within(name)), (file) => readFrom(file, within(name), directory))
+  const readIn = (name: string, directory: Stat) => {
+    const where = within(name)
+    return orNone(
+      where,
+      using(disk.openToRead(where), (file) => readFrom(file, where, directory))
     )
+  }
 
   const read = (name: string): Effect.Effect<Option.Option<Snapshot>, FileError> =>
     Effect.flatMap(found, (directory) => (directory === undefined ? Effect.succeedNone : readIn(name, directory)))

@@ -233,8 +233,10 @@ export const ledger = (
           let generation = yield* head
           let holder: string | undefined
           while (true) {
-            if ((yield* optional(disk.stat(link(generation + 1)))) === undefined) return { generation, holder }
-            const next = yield* entryAt(link(generation + 1))
+            const following = link(generation + 1)
+            // There is none most often, and to look whether there is is quicker than to fail to read it.
+            if ((yield* optional(disk.stat(following))) === undefined) return { generation, holder }
+            const next = yield* entryAt(following)
             if (next === undefined) return { generation, holder }
             if (next.generation !== ++generation) return yield* Effect.fail("EUNKNOWN")
             holder = next.socket
