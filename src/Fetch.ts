@@ -244,7 +244,7 @@ const leave = (
  * A `fetch` over a layer of credentials, which is built when first needed. Close it when you are done.
  *
  * **Details** – string, bytes, Blob, form and parameters can be sent once more after a 401; so can the body of a `Request` of up to 64 KiB, but no stream. Errors: a token that cannot be
- * had is a `RefreshError`; options and settings that cannot work are the layer's errors; what fetch rejects with (`TypeError`, the reason of an abort signal) stays.
+ * had is a `RefreshError`; options and settings that cannot work are the layer's errors, for every request if it is one of the origins; what fetch rejects with (`TypeError`, the reason of an abort signal) stays.
  *
  * **Gotchas** – `response.redirected` is false for redirects that were followed within the listed origins.
  *
@@ -269,6 +269,8 @@ export const makeFetch = <E>(
 ): AuthenticatedFetch => {
   const send: typeof globalThis.fetch = (input, init) => (options.fetch ?? globalThis.fetch)(input, init)
   const origins = new Set(options.origins.map(originOf))
+  // One that is not an origin is the layer's error, for whoever asks: his request must not go out without credentials instead.
+  const isUsable = origins.size > 0 && !origins.has(undefined)
   const isListed = (url: URL) => origins.has(url.origin)
   let [isBegun, isClosed] = [false, false]
 
@@ -323,6 +325,8 @@ export const makeFetch = <E>(
     if (Exit.isSuccess(exit)) return exit.value
     throw rejection(exit.cause, call)
   }
+
+  const ready = () => run(Effect.asVoid(Client))
 
   const metadata = (origin?: string) =>
     Effect.gen(function* () {
@@ -386,11 +390,11 @@ export const makeFetch = <E>(
   return {
     fetch: async (input, init) => {
       const url = urlOf(input as RequestInfo | URL)
-      return url !== undefined && isListed(url)
-        ? authenticated(input as RequestInfo | URL, init, url)
-        : send(input, init)
+      if (url !== undefined && isListed(url)) return authenticated(input as RequestInfo | URL, init, url)
+      if (!isUsable) await ready()
+      return send(input, init)
     },
-    ready: () => run(Effect.asVoid(Client)),
+    ready,
     getToken: () =>
       run(
         Effect.flatMap(Credentials.Credentials, (credentials) =>

@@ -287,6 +287,21 @@ describe("errors", () => {
     await Promise.all([path.close(), missing.close()])
   })
 
+  it.each([[[`${api}/path`]], [[api, "http://api.example.com"]], [["nonsense"]], [[]]])(
+    "origins %j is an error for every request: none goes out without credentials instead",
+    async (origins) => {
+      const server = standIn(() => new Response())
+      const { close, fetch } = over(server, { origins: origins as unknown as [string] })
+      for (const url of [api, `${api}/path`, "https://other.example"]) {
+        const error = await rejected(fetch(url))
+        assert.instanceOf(error, InvalidOption)
+        assert.include(error.option, "origins")
+      }
+      assert.deepStrictEqual(server.seen, [])
+      await close()
+    }
+  )
+
   it("an answer from where it was not sent is CrossOriginRedirect", async () => {
     const followed = () => {
       const response = new Response("stolen")
