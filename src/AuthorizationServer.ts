@@ -17,14 +17,13 @@
  * @module
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { InvalidOption, RefreshError } from "./CredentialsError.ts"
 import * as Http from "./internal/http.ts"
-import * as Lock from "./internal/lock.ts"
+import * as Published from "./internal/published.ts"
 import * as Text from "./internal/text.ts"
 import * as Url from "./internal/url.ts"
 import * as ServerMetadata from "./protocol/ServerMetadata.ts"
@@ -91,13 +90,14 @@ const refuse = (reason: RefreshError["reason"]): RefreshError =>
 const invalid = (description: string): RefreshError => refuse({ _tag: "InvalidResponse", description })
 
 /** Metadata is read again after this long, in milliseconds: a day. */
-const cacheFor = 86_400_000
+const freshFor = 86_400_000
 
 /**
  * A server that publishes its metadata (OpenID Connect Discovery, RFC 8414).
  *
  * **Details** – nothing is fetched before the first token is needed, so that a server that is down does not keep a program from starting. The first
- * success is kept for 24 hours and shared by all who use this value; a failure is not kept. `/.well-known/openid-configuration`
+ * success is kept for 24 hours and shared by all who use this value; a failure is not kept. While the server does not answer, metadata that has become old serves for another
+ * day, and is asked for at most once in 30 seconds. `/.well-known/openid-configuration`
  * is asked first, then, if that is not found, `/.well-known/oauth-authorization-server`. The document must name exactly this issuer, redirects are not followed,
  * and endpoints must be https, or http on this machine.
  *
@@ -127,9 +127,6 @@ export const discover = (
   const { dangerouslyAllowHttp = false, timeLimit = "10 seconds" } = options ?? {}
   const url = issuer.includes("?") ? undefined : Url.endpoint(issuer, dangerouslyAllowHttp)
   const expected = `${dangerouslyAllowHttp ? Url.expectedWithHttp : Url.expected}, nor a query`
-  const one = Lock.make()
-  let cached: { readonly metadata: ServerMetadata.ServerMetadata; readonly at: number } | undefined
-
   const get = (location: string) =>
     Http.send({ method: "GET", url: location, headers: { accept: "application/json" } }).pipe(
       Effect.mapError((failure) =>
@@ -155,7 +152,8 @@ export const discover = (
             }
       )
     }
-    return yield* Either.mapLeft(ServerMetadata.decode(issuer, answer.body, { dangerouslyAllowHttp }), invalid)
+    const value = yield* Either.mapLeft(ServerMetadata.decode(issuer, answer.body, { dangerouslyAllowHttp }), invalid)
+    return { value, freshFor }
   }).pipe(
     Effect.timeoutFail({
       duration: timeLimit,
@@ -163,17 +161,12 @@ export const discover = (
     })
   )
 
-  const lookUp = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const age = cached === undefined ? Infinity : now - cached.at
-    return cached !== undefined && age >= 0 && age < cacheFor
-      ? Effect.succeed(cached.metadata)
-      : Effect.tap(fetched, (metadata) => Effect.sync(() => (cached = { metadata, at: now })))
-  })
+  const known = Published.make(fetched, { isRationed: false })
 
   return {
     id: issuer,
     issuer: Option.some(issuer),
-    metadata: url === undefined ? Effect.fail(invalid(`the issuer is not ${expected}`)) : one(lookUp),
+    metadata: url === undefined ? Effect.fail(invalid(`the issuer is not ${expected}`)) : known(),
     check: (provider) =>
       url === undefined ? Effect.fail(new InvalidOption({ provider, option: "issuer", expected })) : Effect.void
   }

@@ -33,8 +33,8 @@ import { IdTokenError, InvalidOption, RefreshError, type WrongUser } from "./Cre
 import * as Http from "./internal/http.ts"
 import * as Jose from "./internal/jose.ts"
 import * as Json from "./internal/json.ts"
-import * as KeyCache from "./internal/keyCache.ts"
 import { leftHalf } from "./internal/leftHalf.ts"
+import * as Published from "./internal/published.ts"
 import * as Text from "./internal/text.ts"
 import * as Jwt from "./Jwt.ts"
 import * as IdTokenClaims from "./protocol/IdTokenClaims.ts"
@@ -125,7 +125,7 @@ export interface Verifier {
 export const verifier = (options: Options): Verifier => {
   const { algorithms, clientId, clockTolerance, expected, maxAge } = options
   const server = typeof options.server === "string" ? AuthorizationServer.discover(options.server) : options.server
-  const keys = KeyCache.make(published(server))
+  const keys = Published.make(published(server), { isRationed: true })
 
   const verify: Verifier["verify"] = (idToken, beside = {}) =>
     Effect.gen(function* () {
@@ -192,7 +192,7 @@ const timeLimit = /* @__PURE__ */ Duration.seconds(10)
 /** The keys as the issuer publishes them. */
 const published = (
   server: AuthorizationServer.AuthorizationServer
-): Effect.Effect<KeyCache.Published<Jose.KeySet>, RefreshError, HttpClient.HttpClient> =>
+): Effect.Effect<Published.Published<Jose.KeySet>, RefreshError, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const { jwks_uri } = yield* server.metadata
     if (jwks_uri === undefined) return yield* invalid("the server's metadata has no jwks_uri")

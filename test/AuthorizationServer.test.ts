@@ -7,6 +7,7 @@ import * as TestClock from "effect/TestClock"
 import { inspect } from "node:util"
 import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import * as FakeServer from "./support/FakeServer.ts"
+import * as HybridClock from "./support/HybridClock.ts"
 
 const issuer = "https://id.example.com/tenant"
 const openid = `${issuer}/.well-known/openid-configuration`
@@ -97,6 +98,60 @@ describe("discovery", () => {
       yield* Effect.provide(look, server.layer)
       expect(server.seen).toHaveLength(3)
     })
+  )
+
+  it.effect.each<readonly [string, FakeServer.Answer]>([
+    ["nobody answers", { lost: new Error("down") }],
+    ["it is down", { status: 503 }],
+    ["it is gone", { status: 404 }],
+    ["a page of somebody else's comes", { body: "<html>", headers: { "content-type": "text/html" } }]
+  ])("that has become old serves for another day while %s, and is asked for every 30 seconds (S264)", ([, answer]) =>
+    Effect.gen(function* () {
+      let isDown = false
+      const seconds: Array<number> = []
+      const server = FakeServer.make(({ at, url }) => {
+        if (url === openid) seconds.push(at / 1000)
+        return isDown ? answer : { json: metadata }
+      })
+      const look = Effect.provide(AuthorizationServer.discover(issuer).metadata, server.layer)
+      yield* look
+      isDown = true
+      yield* TestClock.adjust("1 day")
+      for (let second = 0; second < 60; second += 6) {
+        expect(yield* Effect.all(Array.from({ length: 20 }, () => look))).toContainEqual(metadata)
+        yield* TestClock.adjust("6 seconds")
+      }
+      expect(seconds).toEqual([0, 86_400, 86_430])
+      yield* TestClock.adjust("86339 seconds")
+      expect(yield* look).toEqual(metadata)
+      yield* TestClock.adjust("1 second")
+      expect((yield* Effect.flip(look))._tag).toBe("RefreshError")
+      expect((yield* Effect.flip(look))._tag).toBe("RefreshError")
+      isDown = false
+      expect(yield* look).toEqual(metadata)
+    })
+  )
+
+  it.effect(
+    "looks at both clocks: it is old after a suspend, and not forgotten when the clock is set back (S264)",
+    () =>
+      Effect.gen(function* () {
+        const clock = HybridClock.make()
+        const server = FakeServer.make(() => ({ json: metadata }))
+        const look = Effect.provide(AuthorizationServer.discover(issuer).metadata, server.layer)
+        yield* Effect.gen(function* () {
+          yield* look
+          yield* clock.jump(-3_600_000)
+          yield* look
+          expect(server.seen).toHaveLength(1)
+          yield* clock.advance("1 day")
+          yield* look
+          expect(server.seen).toHaveLength(2)
+          yield* clock.suspend("1 day")
+          yield* look
+          expect(server.seen).toHaveLength(3)
+        }).pipe(Effect.withClock(clock))
+      })
   )
 
   it.effect("gives up after ten seconds", () =>

@@ -1,5 +1,5 @@
 /**
- * A value that somebody publishes and sometimes replaces, such as signing keys: asked for seldom, kept while nobody answers.
+ * A value that somebody publishes and sometimes replaces, such as metadata or signing keys: asked for seldom, kept while nobody answers.
  *
  * @module
  */
@@ -15,19 +15,27 @@ export interface Published<A> {
   readonly freshFor: number
 }
 
-/** Between two questions lies at least this much time, whatever came of the first. */
+/** Between two questions lies at least this much time, as long as there is something to say meanwhile. */
 const coolDown = 30_000
 
 /** What is no longer fresh serves this much longer while nobody answers. */
 const staleFor = 86_400_000
 
+/** How questions are asked. */
+export interface Options {
+  /**
+   * Whether strangers can bring somebody to ask. Then a failure stands for all who come within the cool-down, and a question outlives whoever asked it, so that no
+   * interruption ever leads to a second one.
+   */
+  readonly isRationed: boolean
+}
+
 /**
- * The value of now. Whoever cannot use the one that he got hands it in as `rejected`: if there may be another, it is asked for.
- *
- * Of all who ask at once one does; the question outlives whoever asked it, so that no interruption ever leads to a second one.
+ * The value of now. Whoever cannot use the one that he got hands it in as `rejected`: if there may be another, it is asked for. Of all who ask at once one does.
  */
 export const make = <A, E, R>(
-  load: Effect.Effect<Published<A>, E, R>
+  load: Effect.Effect<Published<A>, E, R>,
+  { isRationed }: Options
 ): ((rejected?: A | undefined) => Effect.Effect<A, E, R>) => {
   const one = Lock.make()
   let held: (Published<A> & { readonly at: Timing.Instant }) | undefined
@@ -58,8 +66,9 @@ export const make = <A, E, R>(
         return Effect.succeed(published.value)
       },
       onFailure: (error) => {
-        failure = Effect.fail(error)
-        return afterwards(Timing.instant(clock)) ?? failure
+        const failed = Effect.fail(error)
+        if (isRationed) failure = failed
+        return afterwards(Timing.instant(clock)) ?? failed
       }
     })
   })
@@ -67,12 +76,11 @@ export const make = <A, E, R>(
   const orAsk = <E2, R2>(rejected: A | undefined, otherwise: Effect.Effect<A, E2, R2>): Effect.Effect<A, E | E2, R2> =>
     Effect.clockWith((clock): Effect.Effect<A, E | E2, R2> => known(Timing.instant(clock), rejected) ?? otherwise)
 
-  return (rejected) =>
-    orAsk(
-      rejected,
-      Effect.flatMap(
-        Effect.flatMap(Effect.forkDaemon(Effect.interruptible(one(orAsk(rejected, ask)))), Fiber.await),
-        identity
-      )
-    )
+  const outliving = <E2, R2>(question: Effect.Effect<A, E2, R2>): Effect.Effect<A, E2, R2> =>
+    Effect.flatMap(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(question)), Fiber.await), identity)
+
+  return (rejected) => {
+    const question = one(orAsk(rejected, ask))
+    return orAsk(rejected, isRationed ? outliving(question) : question)
+  }
 }
