@@ -31,6 +31,7 @@ import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { InvalidOption, MissingCredentials, type PartialCredentials, RefreshError } from "./CredentialsError.ts"
+import * as Provenance from "./internal/provenance.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Text from "./internal/text.ts"
 import * as Provider from "./Provider.ts"
@@ -192,8 +193,8 @@ const isAbsent = ({ reason }: RefreshError): boolean => {
  * **Details** – links from configuration are decided at once, in order, up to the first that is configured: what comes behind that one is never
  * asked. One that is half configured stops the search: somebody meant it. Ready links are asked when a token is first needed. One that is
  * not there (its program, file or server is missing, or it took too long) is skipped; one that was refused, cannot answer now or
- * needs a person stops the search with its error. The link that served is remembered for all renewals, until the token is forgotten. If none can serve, the
- * error names each with its reason.
+ * needs a person stops the search with its error. A token is renewed by the link that gave it, and says so in its `extra`; once it is forgotten the search begins anew. If none can
+ * serve, the error names each with its reason.
  *
  * **Gotchas** – links that are asked for tokens must put them on requests in the same way. To keep tokens, apply `Provider.persisted` to the links, not to the
  * chain: nothing but the link that obtained it may spend a refresh token.
@@ -231,12 +232,15 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
   if (isConfigured && rest.length === 0) return Object.assign(Provider.make<R>({ ...first.provider }), { explain })
 
   const name = candidates.map(({ provider }) => provider.name).join(" or ")
-  let winner: Candidate | undefined
+  const idOf = ({ at, provider }: Candidate) => `${at} ${Option.getOrElse(provider.key, () => provider.name)}`
+  const isOf = (candidate: Candidate) => (token: Token) => Provenance.isOf(token, idOf(candidate))
+  const marked = (candidate: Candidate) => (token: Token) => Provenance.mark(token, idOf(candidate))
   const tell = ({ at }: Candidate, outcome: Explanation["outcome"], detail: string) => {
     rows[at] = { ...rows[at]!, outcome, detail }
   }
-  const ask = ({ provider }: Candidate, need: Provider.Need): Effect.Effect<Token, RefreshError, R> =>
-    Spending.within(
+  const ask = (candidate: Candidate, need: Provider.Need): Effect.Effect<Token, RefreshError, R> => {
+    const { provider } = candidate
+    const asked = Spending.within(
       Effect.suspend(() => provider.acquire(need)),
       {
         after: provider.timeLimit,
@@ -244,6 +248,8 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
           new RefreshError({ provider: provider.name, reason: { _tag: "Timeout", after: provider.timeLimit } })
       }
     )
+    return Effect.map(asked, marked(candidate))
+  }
   const nobody = (failures: ReadonlyArray<RefreshError>) =>
     new RefreshError({
       provider: name,
@@ -264,7 +270,6 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
     return Effect.matchEffect(ask(candidate, { ...need, previous: Option.none() }), {
       onSuccess: (token) =>
         Effect.sync(() => {
-          winner = candidate
           tell(candidate, "chosen", "it gave a token")
           for (const later of candidates.slice(at + 1)) {
             tell(later, "not asked", `${candidate.provider.name} comes first and serves`)
@@ -278,34 +283,31 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
       }
     })
   }
+  /** Whatever becomes of one, the others hear of it too. */
+  const all = <E, R>(tell: (candidate: Candidate) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> =>
+    Effect.forEach(candidates, (candidate) => Effect.exit(tell(candidate))).pipe(
+      Effect.flatMap((exits) => Effect.forEach(exits, (exit) => exit, { discard: true }))
+    )
   const ways = new Set(candidates.map(({ provider }) => provider.authorization))
   const updates = candidates
     .filter(({ provider }) => provider.updates !== Stream.empty)
-    .map((candidate) => Stream.filter(candidate.provider.updates, () => winner === candidate))
+    .map((candidate) => Stream.map(candidate.provider.updates, marked(candidate)))
   return Object.assign(
     Provider.make<R>({
       name,
-      acquire: (need) => Effect.suspend(() => (winner === undefined ? search(need) : ask(winner, need))),
+      acquire: (need) => {
+        const served = candidates.find((candidate) => Option.exists(need.previous, isOf(candidate)))
+        return served === undefined ? search(need) : ask(served, need)
+      },
       authorization: first.provider.authorization,
       timeLimit: candidates.map(({ provider }) => provider.timeLimit).reduce((sum, limit) => Duration.sum(sum, limit)),
-      // What is held is the winner's. Without one, each link that keeps tokens gives back its own.
+      // What is held goes back to where it came from. If nothing is, each link that keeps tokens gives back its own.
       revoke: (held) =>
-        Effect.forEach(candidates, (candidate) =>
-          Effect.exit(
-            winner === undefined
-              ? candidate.provider.revoke([])
-              : winner === candidate
-                ? candidate.provider.revoke(held)
-                : candidate.provider.forget
-          )
-        ).pipe(
-          Effect.tap(() => Effect.sync(() => void (winner = undefined))),
-          Effect.flatMap((exits) => Effect.forEach(exits, (exit) => exit, { discard: true }))
-        ),
-      forget: Effect.forEach(candidates, ({ provider }) => Effect.exit(provider.forget)).pipe(
-        Effect.tap(() => Effect.sync(() => void (winner = undefined))),
-        Effect.flatMap((exits) => Effect.forEach(exits, (exit) => exit, { discard: true }))
-      ),
+        all((candidate) => {
+          const its = held.filter(isOf(candidate))
+          return its.length > 0 || held.length === 0 ? candidate.provider.revoke(its) : candidate.provider.forget
+        }),
+      forget: all(({ provider }) => provider.forget),
       ...(updates.length === 0 ? {} : { updates: merged(...updates) }),
       check: Effect.zipRight(
         Effect.forEach(candidates, ({ provider }) => provider.check, { discard: true }),

@@ -55,6 +55,7 @@ import type { Authorization } from "./Authorization.ts"
 import { InvalidOption, RefreshError, type RevocationError, type TokenStoreError } from "./CredentialsError.ts"
 import { closeWith } from "./internal/emptyScope.ts"
 import type { Looking } from "./internal/looking.ts"
+import * as Provenance from "./internal/provenance.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Timing from "./internal/timing.ts"
 import type { Backlog, Need, Provider, Unsaved } from "./Provider.ts"
@@ -945,7 +946,10 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
           const now = Timing.instant(clock)
           const isNewer =
             this.#held === undefined ||
-            (!Token.isSame(this.#held.token, token) && DateTime.greaterThan(token.issuedAt, this.#held.token.issuedAt))
+            // One of another provider takes nobody's place: who is asked next is for a renewal to decide.
+            (Provenance.isSame(this.#held.token, token) &&
+              !Token.isSame(this.#held.token, token) &&
+              DateTime.greaterThan(token.issuedAt, this.#held.token.issuedAt))
           const lives = Option.match(token.expiresAt, {
             onNone: () => true,
             onSome: (expiresAt) => DateTime.toEpochMillis(expiresAt) > now.wall

@@ -833,7 +833,13 @@ export const orElse: {
       ).pipe(Effect.flatten)
     },
     forget: Effect.zipRight(self.forget, that.forget),
-    updates: self.updates === Stream.empty ? that.updates : merged<Token.Token, R | R2>(self.updates, that.updates),
+    updates:
+      that.updates === Stream.empty
+        ? self.updates
+        : merged<Token.Token, R | R2>(
+            self.updates,
+            Stream.map(that.updates, (token) => Provenance.mark(token, id))
+          ),
     check: Effect.zipRight(self.check, that.check)
   })
 })

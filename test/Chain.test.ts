@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -178,23 +180,43 @@ describe("ready links", () => {
     })
   )
 
-  it.effect("tokens from elsewhere and revocations are the chosen link's alone", () =>
+  it.scoped("tokens from elsewhere are taken from the link that the one held came from", () =>
+    Effect.gen(function* () {
+      const elsewhere = {
+        One: yield* Deferred.make<Token.Token>(),
+        Two: yield* Deferred.make<Token.Token>()
+      }
+      const link = (name: "One" | "Two", always?: RefreshErrorReason) =>
+        named(name, always, { updates: Stream.fromEffect(Deferred.await(elsewhere[name])) }).provider
+      const chain = yield* Chain.firstConfigured(link("One", absent), link("Two"))
+      const credentials = yield* Credentials.make(chain)
+      const issuedAt = DateTime.add((yield* credentials.token).issuedAt, { seconds: 1 })
+      for (const [name, expected] of [
+        ["One", "t1"],
+        ["Two", "Two"]
+      ] as const) {
+        yield* Deferred.succeed(elsewhere[name], Token.make({ accessToken: Redacted.make(name), issuedAt }))
+        yield* TestClock.adjust(0)
+        assert.strictEqual(show(yield* credentials.token), expected)
+      }
+    })
+  )
+
+  it.scoped("each of several credentials gives back its own, to the link that it came from", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const link = (name: string, always?: RefreshErrorReason) =>
         named(name, always, {
-          updates: Stream.fromEffect(
-            Effect.succeed(Token.make({ accessToken: Redacted.make(name), issuedAt: issued }))
-          ),
-          revoke: () => Effect.sync(() => void told.push(name))
-        })
-      const issued = (yield* named("Any").provider.acquire(first)).issuedAt
-      const chain = yield* Chain.firstConfigured(link("One", absent).provider, link("Two").provider)
-      const token = yield* chain.acquire(first)
-      const updates = yield* Stream.runCollect(chain.updates)
-      assert.deepStrictEqual([...updates].map(show), ["Two"])
-      yield* chain.revoke([token])
-      assert.deepStrictEqual(told, ["Two"])
+          revoke: (held) => Effect.sync(() => void told.push(`${name}: ${held.map(show).join()}`)),
+          forget: Effect.sync(() => void told.push(`${name} forgets`))
+        }).provider
+      const chain = yield* Chain.firstConfigured(link("One", absent), link("Two"))
+      const [one, two] = yield* Effect.all([Credentials.make(chain), Credentials.make(chain)])
+      yield* one.token
+      yield* two.token
+      yield* one.revoke
+      yield* two.revoke
+      assert.deepStrictEqual(told, ["One forgets", "Two: t1", "One forgets", "Two: t2"])
     })
   )
 

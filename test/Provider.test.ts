@@ -184,6 +184,51 @@ describe("Provider.orElse", () => {
     }).pipe(Effect.provide(TokenStore.layerMemory()))
   )
 
+  it.scoped("shows no server the tokens of another one, of however many there are and however they stand", () =>
+    Effect.gen(function* () {
+      const refusing = (name: string) => {
+        const offered: Array<string> = []
+        const acquire = ({ previous }: Provider.Need) => {
+          offered.push(...Option.toArray(previous).map(show))
+          return rejected("invalid_client")
+        }
+        return { offered, provider: Provider.make({ name, acquire }) }
+      }
+      for (const nested of [true, false]) {
+        const [a, b, c] = [refusing("a"), refusing("b"), loggedIn("c")]
+        const provider = nested
+          ? Provider.orElse(a.provider, Provider.orElse(b.provider, c.provider))
+          : Provider.orElse(Provider.orElse(a.provider, b.provider), c.provider)
+        const credentials = yield* Credentials.make(provider)
+        const renewed = yield* Effect.flatMap(credentials.token, credentials.renew)
+        assert.match(show(renewed), /^c-/)
+        assert.deepStrictEqual([a.offered, b.offered], [[], []])
+        assert.deepStrictEqual(
+          c.needs.map(({ previous }) => Option.isSome(previous)),
+          [false, true]
+        )
+      }
+    })
+  )
+
+  it.scoped("what others stored of it is its own too", () =>
+    Effect.gen(function* () {
+      const [self, that] = [counting(), loggedIn("that")]
+      self.always = { _tag: "Rejected", code: "invalid_client", status: 401 }
+      const stored = yield* Deferred.make<Token.Token>()
+      const other = Provider.make({ ...that.provider, updates: Stream.fromEffect(Deferred.await(stored)) })
+      const credentials = yield* Credentials.make(Provider.orElse(self.provider, other))
+      const issuedAt = DateTime.add((yield* credentials.token).issuedAt, { seconds: 1 })
+      yield* Deferred.succeed(stored, token("stored", { issuedAt }))
+      yield* TestClock.adjust(0)
+      const held = yield* credentials.token
+      assert.strictEqual(show(held), "stored")
+      yield* Effect.exit(credentials.renew(held))
+      assert.isTrue(self.needs.every(({ previous }) => Option.isNone(previous)))
+      assert.strictEqual(show(Option.getOrThrow(that.needs.at(-1)!.previous)), "stored")
+    })
+  )
+
   it.effect("does not ask it because of an outage or an ambiguity", () =>
     Effect.gen(function* () {
       for (const reason of [

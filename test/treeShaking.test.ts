@@ -45,7 +45,7 @@ const signs = ["certificate", "jose"].map((name) => `src/internal/${name}.ts`)
 /** What is there for those who ask for it. */
 const notAskedFor = [
   ...["Chain", "DPoP", "Sources", "TokenStore", "WorkloadIdentity"],
-  ...["internal/certificate", "internal/merged", "internal/pem", "internal/provenance"],
+  ...["internal/certificate", "internal/merged", "internal/pem"],
   ...["internal/record", "internal/settings", "internal/signing", "internal/textStore"],
   ...["protocol/Assertion", "protocol/AuthorizationRequest", "protocol/DeviceFlow", "protocol/IdTokenClaims"],
   ...["protocol/Login", "protocol/Proof"]

@@ -5,14 +5,26 @@
  */
 import * as Redacted from "effect/Redacted"
 
-type Extra = Redacted.Redacted<Readonly<Record<string, unknown>>>
+interface Marked {
+  readonly extra: Redacted.Redacted<Readonly<Record<string, unknown>>>
+}
 
 const member = "effect-credentials/of"
 
-export const mark = <A extends { readonly extra: Extra }>(token: A, provider: string): A => ({
-  ...token,
-  extra: Redacted.make({ ...Redacted.value(token.extra), [member]: provider })
-})
+/** The innermost first: one of several may be of several itself. */
+const marks = ({ extra }: Marked): ReadonlyArray<string> => {
+  const members = Redacted.value(extra)
+  const found = Object.hasOwn(members, member) ? members[member] : undefined
+  return Array.isArray(found) ? found.filter((mark) => typeof mark === "string") : []
+}
 
-export const isOf = (token: { readonly extra: Extra }, provider: string): boolean =>
-  Object.hasOwn(Redacted.value(token.extra), member) && Redacted.value(token.extra)[member] === provider
+export const mark = <A extends Marked>(token: A, provider: string): A =>
+  isOf(token, provider)
+    ? token
+    : { ...token, extra: Redacted.make({ ...Redacted.value(token.extra), [member]: [...marks(token), provider] }) }
+
+export const isOf = (token: Marked, provider: string): boolean => marks(token).includes(provider)
+
+/** Whether two tokens are of the same provider. */
+export const isSame = (self: Marked, that: Marked): boolean =>
+  JSON.stringify([...marks(self)].sort()) === JSON.stringify([...marks(that)].sort())
