@@ -191,6 +191,11 @@ export interface Options {
 export interface LayerOptions<Name extends string = "default"> extends Options {
   /** The tag that a layer provides. Default: {@link Credentials}. */
   readonly tag?: Context.Tag<Id<Name>, Credentials> | undefined
+  /**
+   * Whether the token is obtained at once and renewed on schedule for as long as the layer lives, whether anybody asks or not: for servers, where no request is to wait for a
+   * token. For short scripts on demand makes fewer requests. Default: false, on demand.
+   */
+  readonly scheduled?: boolean | undefined
 }
 
 const issued = /* @__PURE__ */ Metric.counter("effect_credentials_tokens_issued", {
@@ -468,7 +473,7 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
       Effect.filterOrFail(Token.isSendable, () =>
         this.refuse({
           _tag: "InvalidResponse",
-          description: "the access token is empty, too long or has characters that no header takes"
+          description: "the access token is empty, too long, or has a space, a line break or another character that no header takes"
         })
       ),
       // The flight is nobody's child: it must not look like a part of whichever caller happened to come first.
@@ -1138,7 +1143,12 @@ export const layer = <R, Name extends string = "default">(
   provider: Provider<R>,
   options?: LayerOptions<Name>
 ): Layer.Layer<Id<Name>, InvalidOption, Exclude<R, Scope.Scope>> =>
-  Layer.scoped(tagOf(options), make(provider, options))
+  Layer.scoped(
+    tagOf(options),
+    Effect.tap(make(provider, options), (self) =>
+      options?.scheduled === true ? Effect.forkScoped(schedule(self)) : Effect.void
+    )
+  )
 
 const tagOf = <Name extends string>(options: LayerOptions<Name> | undefined): Context.Tag<Id<Name>, Credentials> =>
   options?.tag ?? (Credentials as Context.Tag<any, Credentials>)
@@ -1174,7 +1184,8 @@ export const refreshes = (self: Credentials): Stream.Stream<Token.Token> =>
   Stream.unwrapScoped(Effect.as(Effect.forkScoped(schedule(self)), self.changes))
 
 /**
- * As {@link layer}, and the token is obtained at once and renewed on schedule for as long as the layer lives, whether anybody asks or not.
+ * As {@link layer} with the option `scheduled`, which the layers of all providers have: the token is obtained at once and renewed on schedule for as long as the layer lives,
+ * whether anybody asks or not.
  *
  * **When to use** – for servers: no request ever waits for a token. For short scripts {@link layer} makes fewer requests.
  *
@@ -1201,8 +1212,4 @@ export const refreshes = (self: Credentials): Stream.Stream<Token.Token> =>
 export const layerScheduled = <R, Name extends string = "default">(
   provider: Provider<R>,
   options?: LayerOptions<Name>
-): Layer.Layer<Id<Name>, InvalidOption, Exclude<R, Scope.Scope>> =>
-  Layer.scoped(
-    tagOf(options),
-    Effect.tap(make(provider, options), (self) => Effect.forkScoped(schedule(self)))
-  )
+): Layer.Layer<Id<Name>, InvalidOption, Exclude<R, Scope.Scope>> => layer(provider, { ...options, scheduled: true })

@@ -262,7 +262,7 @@ const explain = (reason: RefreshErrorReason): string => {
         reason.retryAfter === undefined ? "later" : `in ${seconds(reason.retryAfter)}`
       }`
     case "Timeout":
-      return `no token within ${seconds(reason.after)}; check the authorization server or raise the time limit`
+      return `no token within ${seconds(reason.after)}; see what keeps it, or raise the time limit`
     case "TooSoon":
       return `a token obtained just before was refused as well; the next one is asked for in ${seconds(
         reason.retryAfter
@@ -272,7 +272,7 @@ const explain = (reason: RefreshErrorReason): string => {
     case "Rejected":
       return `the authorization server refused: ${reason.code}${because(reason.description)}; ${advice(reason.code)}`
     case "InvalidResponse":
-      return `the authorization server's answer is unusable: ${reason.description}`
+      return `the answer is unusable: ${reason.description}`
     case "Interaction":
       return reason.kind === "Forbidden"
         ? `a person has to log in, which nothing in the background may ask for${because(reason.description)}`

@@ -231,7 +231,7 @@ describe("ready links", () => {
       assert.strictEqual(one.aborted(), 1)
       assert.strictEqual(
         Chain.format(yield* chain.explain).split("\n")[0],
-        "skipped  One  no token within 1 s; check the authorization server or raise the time limit"
+        "skipped  One  no token within 1 s; see what keeps it, or raise the time limit"
       )
     })
   )

@@ -1,17 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Authorization from "../src/Authorization.ts"
 import * as Credentials from "../src/Credentials.ts"
 import type { RefreshError, RefreshErrorReason } from "../src/CredentialsError.ts"
+import * as TokenFactory from "../src/providers/TokenFactory.ts"
+import * as Token from "../src/Token.ts"
 import { counting, type CountingOptions, show, withoutJitter } from "./support/engine.ts"
 
 const down: RefreshErrorReason = { _tag: "Unavailable", status: 503 }
@@ -558,6 +563,27 @@ describe("Credentials", () => {
       assert.strictEqual(reasonOf(yield* Fiber.join(waiting)), "Source")
       assert.strictEqual(reasonOf(yield* Effect.exit(credentials.token)), "Source")
       assert.strictEqual(counted.aborted(), 1)
+    })
+  )
+
+  it.effect("a layer of any provider is on schedule if it is told to be, and on demand if not", () =>
+    Effect.gen(function* () {
+      const obtained = (engine?: Credentials.LayerOptions) =>
+        Effect.gen(function* () {
+          let times = 0
+          const token = Effect.map(DateTime.now, (issuedAt) =>
+            Token.make({
+              accessToken: Redacted.make(`t${++times}`),
+              issuedAt,
+              expiresAt: Option.some(DateTime.add(issuedAt, { minutes: 10 }))
+            })
+          )
+          yield* Layer.build(TokenFactory.layer({ token }, engine))
+          yield* TestClock.adjust("1 hour")
+          return times
+        }).pipe(Effect.scoped)
+      assert.strictEqual(yield* obtained(), 0)
+      assert.isAtLeast(yield* obtained({ scheduled: true }), 6)
     })
   )
 

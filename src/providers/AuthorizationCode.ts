@@ -503,7 +503,7 @@ const decoder = (
  * })
  * const error = await Effect.runPromise(Effect.flip(Effect.provide(program, id.layer)))
  * console.log(error.message)
- * // AuthorizationCode: the authorization server's answer is unusable: its state is not that of this login
+ * // AuthorizationCode: the answer is unusable: its state is not that of this login
  * ```
  *
  * @category operations
