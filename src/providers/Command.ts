@@ -74,7 +74,10 @@ export interface Options {
   readonly environment?: Readonly<Record<string, string>> | undefined
   /** Where it runs. Default: where this program does. */
   readonly workingDirectory?: string | undefined
-  /** How long it may take, at most an hour from its start; then it is ended, with all that it started. Default: 30 seconds. */
+  /**
+   * How long it may take, at most an hour from its start; then it is ended, with all that it started. Until others of its name have ended it may wait for an hour
+   * more. Default: 30 seconds.
+   */
   readonly timeLimit?: Duration.DurationInput | undefined
   /** What to tell the reader if the program is not there: how to install it. Default: nothing. */
   readonly installHint?: string | undefined
@@ -161,7 +164,7 @@ const tokenOf = (
   )
 }
 
-const longest = /* @__PURE__ */ Duration.toMillis("1 hour")
+const longest = /* @__PURE__ */ Duration.hours(1)
 
 const problemOf = (options: Options): InvalidOption | undefined => {
   const { args = [], command, environment = {}, inherit = [], installHint = "", parse, workingDirectory } = options
@@ -195,7 +198,8 @@ const problemOf = (options: Options): InvalidOption | undefined => {
     return invalid("workingDirectory", "a directory")
   }
   const limit = Duration.toMillis(options.timeLimit ?? "30 seconds")
-  if (!(limit > 0 && limit <= longest)) return invalid("timeLimit", "more than nothing, and at most an hour")
+  if (!(limit > 0 && limit <= Duration.toMillis(longest)))
+    return invalid("timeLimit", "more than nothing, and at most an hour")
   if (!Text.isPlain(installHint)) return invalid("installHint", "text without line breaks or other controls")
   const shape = typeof parse === "object" ? TokenShape.check(parse) : Option.none()
   return Option.isSome(shape) ? invalid("parse", shape.value) : undefined
@@ -235,18 +239,21 @@ export const make = (given: Options): Provider.Provider<CommandExecutor> => {
   return Provider.make({
     name,
     ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
-    // Ending the program takes its time too.
-    timeLimit: Duration.sum(timeLimit, "5 seconds"),
+    // From its start, for which it may have to wait until others of its name have ended.
+    timeLimit: Duration.sum(timeLimit, longest),
     check: problem === undefined ? Effect.void : Effect.fail(problem),
     acquire: () =>
-      Effect.flatMap(DateTime.now, (requestedAt) =>
-        Program.inTurn(
-          options.command,
-          Effect.timeoutFail(outputOf(options), {
-            duration: timeLimit,
-            onTimeout: () => refuse({ _tag: "Timeout", after: timeLimit })
-          })
-        ).pipe(Effect.flatMap((output) => tokenOf(options, output, requestedAt)))
+      Program.inTurn(
+        options.command,
+        Effect.flatMap(DateTime.now, (startedAt) =>
+          outputOf(options).pipe(
+            Effect.timeoutFail({
+              duration: timeLimit,
+              onTimeout: () => refuse({ _tag: "Timeout", after: timeLimit })
+            }),
+            Effect.flatMap((output) => tokenOf(options, output, startedAt))
+          )
+        )
       )
   })
 }

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
 import * as TestServices from "effect/TestServices"
 import * as fs from "node:fs"
 import * as os from "node:os"
@@ -247,6 +248,22 @@ describe.skipIf(process.platform === "win32")("Command", () => {
       fs.writeFileSync(`${command}.go`, "")
       assert.deepStrictEqual([show(yield* Fiber.join(first!)), show(yield* Fiber.join(third!))], ["t0ken", "t0ken"])
       assert.strictEqual(fs.readFileSync(`${command}.runs`, "utf8").length, 2)
+    })
+  )
+
+  it.effect("has its time from its start, however long it had to wait for its turn (S253)", () =>
+    Effect.gen(function* () {
+      const command = program(`echo >> "$0.runs"; until [ -e "$0.go" ]; do sleep 0.01; done
+        echo '{"access_token":"t0ken","expires_in":10}'`)
+      const first = yield* Effect.fork(run({ command, parse: {}, timeLimit: "1 hour" }))
+      yield* until(() => fs.existsSync(`${command}.runs`)).pipe(TestServices.provideLive)
+      const second = yield* Effect.fork(run({ command, parse: {}, timeLimit: "1 second" }))
+      yield* TestClock.adjust("59 minutes")
+      fs.writeFileSync(`${command}.go`, "")
+      yield* Fiber.join(first)
+      const token = yield* Fiber.join(second)
+      assert.deepStrictEqual(token.issuedAt.epochMillis, Duration.toMillis("59 minutes"))
+      assert.isTrue(Option.exists(token.expiresAt, (at) => at.epochMillis > token.issuedAt.epochMillis))
     })
   )
 
