@@ -242,6 +242,9 @@ export interface EncryptedFileOptions<E = never, R = never> extends FileOptions 
  * **Gotchas** – what cannot be decrypted is refused (`Permissions`) and kept, because it may be the key that is wrong; `remove` removes it. A
  * key that cannot be one makes the layer fail, as does the Effect that it comes from.
  *
+ * A token of {@link layerFile} that is found under a key is not believed, because whoever can write there may have put it there: it is removed, said once (`Corrupt`),
+ * and somebody has to log in again. What lies in the same directory under keys that nobody asks for stays as it is.
+ *
  * @example
  * ```ts
  * import * as TokenStore from "effect-credentials/TokenStore"

@@ -11,6 +11,8 @@ import type { Codec, Stored } from "./record.ts"
 export interface FormError {
   readonly reason: "Corrupt" | "NewerVersion" | "Permissions" | "Unavailable"
   readonly description: string
+  /** Whether it shows what should be hidden here, so that nothing of it may be kept. Default: no. */
+  readonly isExposed?: boolean
 }
 
 /** Records as texts, and back. */
@@ -33,6 +35,9 @@ export const plain = <A>(codec: Codec<A>): Form<A> => ({
   isSame: codec.isSame
 })
 
+/** A record in the clear, or the beginning of one: what is encrypted has no brace in it. */
+const isClear = (text: string): boolean => text.trimStart().startsWith("{")
+
 /**
  * Encrypted, with everything about it, so that a record in another's place is found out. Before the first one is written some of the `others` are
  * looked at: a passphrase is then used in the same way, and made a key of once.
@@ -51,15 +56,19 @@ export const sealed = <A>(
   )
   return {
     encode: (record) => Effect.flatMap(codec.encode(record), (text) => Effect.zipRight(settle, seal.seal(text))),
-    decode: (text, key) =>
-      Effect.matchEffect(seal.unseal(text), {
+    decode: (sealed, key) =>
+      Effect.matchEffect(seal.unseal(sealed), {
         onSuccess: (text) => codec.decode(text, key),
         onFailure: ({ _tag }): Effect.Effect<never, FormError> =>
           _tag === "WrongKey"
             ? refused(
                 "it cannot be decrypted: the key or the passphrase is wrong, or somebody changed it; it is kept: give the right key, or remove it and log in again"
               )
-            : Effect.fail({ reason: "Corrupt", description: "it is not encrypted, or cut off" })
+            : Effect.fail(
+                isClear(sealed)
+                  ? { reason: "Corrupt", description: "it was in the clear", isExposed: true }
+                  : { reason: "Corrupt", description: "it is not encrypted, or cut off" }
+              )
       }),
     isSame: codec.isSame
   }

@@ -20,6 +20,8 @@ import * as Record from "./record.ts"
 export interface Failure {
   readonly reason: "Corrupt" | "Permissions" | "LockTimeout" | "Conflict" | "Unavailable" | "NewerVersion"
   readonly description: string
+  /** Of what is `Corrupt`: whether it shows what should be hidden. Default: no. */
+  readonly isExposed?: boolean
 }
 
 /** Where texts lie under names, each always whole. Nothing can be interrupted half-way. */
@@ -178,17 +180,24 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
         })
       )
 
-    /** Under the lock only: what somebody is just writing is never set aside. */
+    /**
+     * Under the lock only: what somebody is just writing is never set aside. What shows a secret that should be hidden is removed: to take it for a token
+     * would mean to believe whoever can write there.
+     */
     const readOrSetAside = (key: string, name: string): Effect.Effect<Option.Option<Read<A>>, Failure> =>
       Effect.catchIf(
         read(key, name),
         ({ reason }) => reason === "Corrupt",
-        ({ description }) =>
-          Effect.flatMap(texts.setAside(name), (aside): Effect.Effect<never, Failure> =>
-            Effect.fail({
-              reason: "Corrupt",
-              description: `${description}; it was set aside as ${aside}, nothing is stored now: log in again`
-            })
+        ({ description, isExposed }) =>
+          Effect.flatMap(
+            isExposed === true
+              ? Effect.as(texts.remove(name), "removed")
+              : Effect.map(texts.setAside(name), (aside) => `set aside as ${aside}`),
+            (fate): Effect.Effect<never, Failure> =>
+              Effect.fail({
+                reason: "Corrupt",
+                description: `${description}; it was ${fate}, nothing is stored now: log in again`
+              })
           )
       )
 

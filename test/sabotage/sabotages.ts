@@ -304,8 +304,8 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     id: "S167",
     title: "says that it set a corrupt file aside, and writes over it",
     file: "src/internal/textStore.ts",
-    from: "Effect.flatMap(texts.setAside(name), (aside)",
-    to: `Effect.flatMap(Effect.succeed("a copy"), (aside)`
+    from: "Effect.map(texts.setAside(name), (aside)",
+    to: `Effect.map(Effect.succeed("a copy"), (aside)`
   },
   {
     id: "S167",

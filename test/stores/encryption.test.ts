@@ -151,6 +151,34 @@ describe("an encrypted file", () => {
       assert.strictEqual(yield* stored(store, "me"), 2)
     })
   )
+
+  it.scopedLive.each<readonly [string, (text: string) => string]>([
+    ["whole", (text) => text],
+    ["cut off", (text) => text.slice(0, -20)],
+    ["of a newer version", (text) => text.replace('"version":1', '"version":2')]
+  ])("leaves nothing behind of one in the clear (%s): it is removed, and the error says so", ([, damaged]) =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const plain = yield* opened(TokenStore.layerFile({ directory }))
+      const file = yield* fileOf(directory, "me")
+      for (const use of [
+        (store: TokenStore.TokenStore) => store.get("me"),
+        (store: TokenStore.TokenStore) => put(store, "me", 2)
+      ]) {
+        yield* put(plain, "me", 1)
+        fs.writeFileSync(file, damaged(fs.readFileSync(file, "utf8")))
+        const store = yield* open(directory, keyOf(1))
+        assert.include(fs.readFileSync(file, "utf8"), "access-1")
+        const error = yield* Effect.flip(use(store))
+        assert.deepStrictEqual(
+          ["reason" in error && error.reason, error.message.split(", ").slice(2).join(", ")],
+          ["Corrupt", "it was in the clear; it was removed, nothing is stored now: log in again"]
+        )
+        assert.notInclude(JSON.stringify(contents(directory)), "access-1")
+        assert.strictEqual(yield* stored(store, "me"), null)
+      }
+    })
+  )
 })
 
 describe("a passphrase", () => {
