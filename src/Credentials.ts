@@ -473,7 +473,8 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
       Effect.filterOrFail(Token.isSendable, () =>
         this.refuse({
           _tag: "InvalidResponse",
-          description: "the access token is empty, too long, or has a space, a line break or another character that no header takes"
+          description:
+            "the access token is empty, too long, or has a space, a line break or another character that no header takes"
         })
       ),
       // The flight is nobody's child: it must not look like a part of whichever caller happened to come first.

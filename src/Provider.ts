@@ -154,19 +154,25 @@ export interface Provider<out R = never> extends Pipeable {
  *
  * const provider = Provider.make({
  *   name: "Constant",
- *   acquire: () => Effect.map(DateTime.now, (issuedAt) => Token.make({ accessToken: Redacted.make("s3cret"), issuedAt }))
+ *   acquire: () => Effect.map(DateTime.now, (issuedAt) => Token.make({ accessToken: Redacted.make("s3cret"), issuedAt })),
+ *   timeLimit: "10 seconds"
  * })
  * console.log(Duration.toSeconds(provider.timeLimit))
- * // 30
+ * // 10
  * ```
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = <R = never>(
-  options: Pick<Provider<R>, "name" | "acquire"> & Partial<Omit<Provider<R>, "pipe">>
+  options: Pick<Provider<R>, "name" | "acquire"> &
+    Partial<Omit<Provider<R>, "pipe" | "timeLimit">> & { readonly timeLimit?: Duration.DurationInput | undefined }
 ): Provider<R> =>
-  new Recipe(options.forget === undefined ? options : { revoke: () => options.forget!, ...options }) as any
+  new Recipe({
+    ...(options.forget === undefined ? {} : { revoke: () => options.forget! }),
+    ...options,
+    ...(options.timeLimit === undefined ? {} : { timeLimit: Duration.decode(options.timeLimit) })
+  }) as any
 
 /** What a provider is where nobody says otherwise. */
 const defaults: Omit<Provider, "name" | "acquire"> = {
