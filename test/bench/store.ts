@@ -56,6 +56,11 @@ const transaction = (store: TokenStore.TokenStore) =>
   store.transaction("me", () => Effect.succeedSome(tokenOf(++issued)))
 const unchanged = (store: TokenStore.TokenStore) => store.transaction("me", (stored) => Effect.succeed(stored))
 await Effect.runPromise(Effect.forEach([plain, encrypted, memory], transaction))
+// Compiled before it is measured, as every other table is.
+for (let n = 0; n < 1_000; n++) {
+  await Effect.runPromise(Effect.forEach([plain, encrypted, memory], transaction))
+  await durable()
+}
 
 export const tables = (): ReadonlyArray<Table> => [
   {
@@ -84,4 +89,3 @@ export const tables = (): ReadonlyArray<Table> => [
     ]
   }
 ]
-await durable()
