@@ -158,7 +158,7 @@ const checked = <K extends Key, R>(options: Options<K, R>): Effect.Effect<number
  * **Details** – an option that cannot work fails with `InvalidOption`; one of a key's provider does so whenever that key is asked for.
  *
  * **Gotchas** – whatever makes a difference has to be in the key: `lookup` sees nothing else. A refresh token that is not in a store is lost with its credentials when these are
- * released; so for logins use `Provider.persisted`, with a key of their own each.
+ * released; so for logins use `Provider.persisted`, with a key of their own each: whoever logs in is in no provider's own key.
  *
  * @example
  * ```ts

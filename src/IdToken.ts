@@ -92,6 +92,8 @@ export interface Verifier {
     idToken: string | Redacted.Redacted,
     options?: VerifyOptions
   ) => Effect.Effect<IdTokenClaims.IdTokenClaims, IdTokenError | WrongUser | RefreshError, HttpClient.HttpClient>
+  /** Whom it accepts: claims by their own names. Providers make it a part of their key. Undefined: anybody. */
+  readonly expected: Options["expected"]
   /** Sees that the issuer's keys are there, so that a login is not lost for want of them later. */
   readonly prepare: Effect.Effect<void, RefreshError, HttpClient.HttpClient>
   /** Fails if an option cannot work, before anything is sent. */
@@ -169,6 +171,7 @@ export const verifier = (options: Options): Verifier => {
 
   return {
     verify,
+    expected,
     prepare: Effect.asVoid(keys()),
     check: (provider) => {
       const refuse = (option: string, expected: string) =>

@@ -49,6 +49,7 @@ import {
   type TokenStoreError
 } from "./CredentialsError.ts"
 import * as IdToken from "./IdToken.ts"
+import { fingerprint } from "./internal/fingerprint.ts"
 import { merged } from "./internal/merged.ts"
 import { own } from "./internal/own.ts"
 import * as Provenance from "./internal/provenance.ts"
@@ -124,7 +125,7 @@ export interface Provider<out R = never> extends Pipeable {
    * returns after the time limit is lost otherwise.
    */
   readonly acquire: (need: Need) => Effect.Effect<Token.Token, RefreshError, R>
-  /** Who this is (issuer, client, subject, scope, audience, resource), for stores. Default: none. */
+  /** Who asks whom for what, for stores: what obtains other tokens has another one. None: that is not known. Default: none. */
   readonly key: Option.Option<string>
   /** How its tokens go on a request. Default: `Authorization.bearer`. */
   readonly authorization: Authorization.Authorization
@@ -350,7 +351,10 @@ export const spending: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effec
  * @since 0.1.0
  */
 export interface PersistedOptions {
-  /** Under which key. Default: the provider's own, made of who asks whom for what, so that other settings mean another key. */
+  /**
+   * Under which key. Default: the provider's own, made of who asks whom for what, so that other settings mean another key; one that cannot know this has none, and
+   * building a layer without a key fails. Whoever logs in is no setting: where several people do, give each a key.
+   */
   readonly key?: string | undefined
   /**
    * Whether access tokens are stored. If not, only what came with a refresh token is, without its access token: every process then renews for itself, one after the
@@ -673,7 +677,8 @@ const lastsFor = (token: Token.Token, now: DateTime.Utc, validFor: Duration.Dura
  * `RefreshError` with reason `WrongUser` or `InvalidResponse`. Logins with the scope `openid` do this by themselves.
  *
  * **Details** – the keys are fetched before anything is spent, so that a rotated refresh token is not lost because they cannot be had. A
- * renewal has to be of the same person; one without an ID token keeps the login's.
+ * renewal has to be of the same person; one without an ID token keeps the login's. Whom the verifier expects is a part of the provider's key, so that {@link persisted},
+ * around it, never finds somebody else's token.
  *
  * @example
  * ```ts
@@ -699,6 +704,7 @@ export const verified: {
 } = /* @__PURE__ */ dual(2, <R>(self: Provider<R>, verifier: IdToken.Verifier): Provider<R | HttpClient> =>
   make<R | HttpClient>({
     ...self,
+    key: verifier.expected === undefined ? self.key : Option.map(self.key, (key) => keyOf(key, verifier.expected)),
     acquire: (need) =>
       self.acquire(need).pipe(IdToken.verifying(verifier, { provider: self.name, previous: need.previous })),
     check: Effect.zipRight(self.check, verifier.check(self.name))
@@ -875,7 +881,9 @@ export interface EndpointOptions {
   readonly refreshes?: boolean | undefined
   /** How long one acquisition may take in all. Default: the option `timeLimit`, which is 30 seconds. */
   readonly timeLimit?: Duration.Duration | undefined
-  /** Who must have logged in: a part of the key too, so that nobody else's stored token is ever used. Default: anybody. */
+  /** A refresh token or an API key that stands for whom the tokens are for: a fingerprint of it is a part of the key. Default: none does. */
+  readonly credential?: Redacted.Redacted | undefined
+  /** Who must have logged in: a part of the key too, so that nobody else's stored token is ever used. Default: whom the `verifier` expects. */
   readonly expected?: IdToken.Options["expected"]
   /** What verifies the ID tokens that renewals bring; `acquire` verifies its own. Default: nothing. */
   readonly verifier?: IdToken.Verifier | undefined
@@ -887,7 +895,9 @@ export interface EndpointOptions {
  * A provider that obtains tokens from a token endpoint in a way of its own, such as a login. It checks the options, refreshes with the refresh
  * token once it holds one, revokes (RFC 7009: the refresh token first, then the access token) and derives a key for stores.
  *
- * **Details** – with a proof of possession (`DPoP`), a public client's refresh token that was issued for another key is not even offered: `Assertion`.
+ * **Details** – everything that decides which token it is goes into the key. `parameters` with a value that is redacted cannot, so there is no key then.
+ *
+ * With a proof of possession (`DPoP`), a public client's refresh token that was issued for another key is not even offered: `Assertion`.
  *
  * @example
  * ```ts
@@ -939,18 +949,22 @@ export const fromEndpoint = <R = never>(
             })
       return Effect.zipRight(checkKey(at, need.previous), obtain(need))
     },
-    key: Option.some(
-      JSON.stringify([
-        name,
-        server.id,
-        options.clientId,
-        more?.subject ?? null,
-        Array.from(options.scope ?? []).sort(),
-        options.audience ?? null,
-        options.resource ?? null,
-        ...(more?.expected === undefined ? [] : [Object.entries(more.expected).sort()])
-      ])
-    ),
+    key: Object.values(options.parameters ?? {}).some(Redacted.isRedacted)
+      ? Option.none()
+      : Option.some(
+          keyOf(
+            name,
+            server.id,
+            options.clientId,
+            more?.subject,
+            Array.from(options.scope ?? []).sort(),
+            options.audience,
+            options.resource,
+            options.parameters,
+            more?.expected ?? more?.verifier?.expected,
+            more?.credential === undefined ? undefined : fingerprint(more.credential)
+          )
+        ),
     authorization: options.authorization ?? Authorization.bearer,
     timeLimit: more?.timeLimit ?? (options.timeLimit === undefined ? timeLimit : Duration.decode(options.timeLimit)),
     revoke: (held) => revoke(endpoint(), held),
@@ -962,6 +976,16 @@ export const fromEndpoint = <R = never>(
     )
   })
 }
+
+/** A key: the same for the same parts, in whatever order a record has its members. */
+const keyOf = (
+  ...parts: ReadonlyArray<string | ReadonlyArray<string> | Readonly<Record<string, unknown>> | undefined>
+) =>
+  JSON.stringify(
+    parts.map((part) =>
+      typeof part === "object" && !Array.isArray(part) ? Object.entries(part).sort() : (part ?? null)
+    )
+  )
 
 /** Whether or not the server takes the one, it hears of the others. */
 const revoke = (

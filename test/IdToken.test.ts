@@ -924,6 +924,25 @@ describe("around an acquisition", () => {
     }).pipe(Effect.provide(publishing(() => [ec.jwk]).layer), Effect.provide(TokenStore.layerMemory()))
   )
 
+  it.effect("a stored token of somebody else is not found by who expects another (S228)", () =>
+    Effect.gen(function* () {
+      yield* atNow
+      const ada = yield* Effect.promise(() => sign({ ...good, sub: "ada" }))
+      const { acquired, provider } = tokens(ada, ada)
+      const expecting = (sub: string) =>
+        Provider.make({ ...provider, key: Option.some("login") }).pipe(
+          verified(IdToken.verifier({ server, clientId, expected: { sub } })),
+          Provider.persisted()
+        )
+      const first = yield* expecting("ada").acquire(login)
+      expect((yield* Effect.flip(expecting("bob").acquire(login))).reason._tag).toBe("WrongUser")
+      expect(acquired).toHaveLength(2)
+      expect(Redacted.value((yield* expecting("ada").acquire(login)).accessToken)).toBe(
+        Redacted.value(first.accessToken)
+      )
+    }).pipe(Effect.provide(publishing(() => [ec.jwk]).layer), Effect.provide(TokenStore.layerMemory()))
+  )
+
   it.effect("a login without an ID token is refused, a renewal without one keeps the first", () =>
     Effect.gen(function* () {
       yield* atNow

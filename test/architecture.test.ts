@@ -56,6 +56,7 @@ const revealing: Readonly<Record<string, string>> = {
   "Sources.ts": "offers settings as a ConfigProvider, which knows texts only",
   "WorkloadIdentity.ts": "puts a secret in a header, and finds it in an answer",
   "internal/encryption.ts": "imports the key that files are encrypted with, or derives it",
+  "internal/fingerprint.ts": "tells one from another",
   "internal/pkce.ts": "hashes a verifier",
   "internal/provenance.ts": "says of a token whose it is",
   "internal/profiles.ts": "writes down what a profile holds",

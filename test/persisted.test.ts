@@ -19,6 +19,7 @@ import * as TestClock from "effect/TestClock"
 import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import * as Credentials from "../src/Credentials.ts"
 import { RefreshError, type RefreshErrorReason, RevocationError } from "../src/CredentialsError.ts"
+import * as IdToken from "../src/IdToken.ts"
 import * as Provider from "../src/Provider.ts"
 import * as RefreshToken from "../src/providers/RefreshToken.ts"
 import * as Testing from "../src/Testing.ts"
@@ -26,6 +27,7 @@ import * as Token from "../src/Token.ts"
 import * as TokenStore from "../src/TokenStore.ts"
 import { counting, show } from "./support/engine.ts"
 import * as FailingStore from "./support/failingStore.ts"
+import * as FakeServer from "./support/FakeServer.ts"
 
 const key = "me"
 const first: Provider.Need = { previous: Option.none(), validFor: Duration.zero, interaction: "allowed" }
@@ -159,8 +161,9 @@ describe("Provider.persisted, whose token it is", () => {
 
   it("other settings mean another key, so that a changed configuration starts fresh (S161)", () => {
     const base = { tokenEndpoint: "https://id.test/token", clientId: "a" }
-    const make = (options: Partial<Provider.GrantOptions>, subject?: string) =>
-      Provider.fromEndpoint("P", { ...base, ...options } as Provider.GrantOptions, () => Effect.never, { subject })
+    const make = (options: Partial<Provider.GrantOptions>, more?: Provider.EndpointOptions) =>
+      Provider.fromEndpoint("P", { ...base, ...options } as Provider.GrantOptions, () => Effect.never, more)
+    const verifier = IdToken.verifier({ server: "https://id.test", clientId: "a", expected: { sub: "ada" } })
     const keys = [
       make({}),
       make({ tokenEndpoint: "https://other.test/token" } as Partial<Provider.GrantOptions>),
@@ -169,11 +172,36 @@ describe("Provider.persisted, whose token it is", () => {
       make({ scope: ["read", "write"] }),
       make({ audience: "x" }),
       make({ resource: ["https://x.test"] }),
-      make({}, "ada")
+      make({ parameters: { organization: "acme" } }),
+      make({ parameters: { organization: "globex" } }),
+      make({}, { subject: "ada" }),
+      make({}, { credential: Redacted.make("c4nary-1") }),
+      make({}, { credential: Redacted.make("c4nary-2") }),
+      make({}, { verifier }),
+      Provider.verified(make({}), verifier)
     ].map((provider) => Option.getOrThrow(provider.key))
     assert.strictEqual(new Set(keys).size, keys.length)
+    assert.notInclude(keys.join(), "c4nary")
     assert.deepStrictEqual(make({ scope: ["a", "b"] }).key, make({ scope: ["b", "a"] }).key)
+    assert.deepStrictEqual(make({ parameters: { a: "1", b: "2" } }).key, make({ parameters: { b: "2", a: "1" } }).key)
+    const anyone = IdToken.verifier({ server: "https://id.test", clientId: "a" })
+    assert.deepStrictEqual(Provider.verified(make({}), anyone).key, make({}).key)
   })
+
+  it.effect("a parameter that is a secret leaves no key of its own, and a layer without one is refused", () =>
+    Effect.gen(function* () {
+      const provider = Provider.fromEndpoint(
+        "P",
+        { tokenEndpoint: "https://id.test/token", clientId: "a", parameters: { pin: Redacted.make("c4nary") } },
+        () => Effect.never
+      )
+      assert.isTrue(Option.isNone(provider.key))
+      const refused = (provider: Provider.Provider<any>) =>
+        Effect.flip(provider.check) as Effect.Effect<{ readonly option: string }>
+      assert.strictEqual((yield* refused(Provider.persisted(provider))).option, "key")
+      yield* Provider.persisted(provider, "mine").check
+    }).pipe(Effect.provide([FakeServer.make(() => ({ status: 500 })).layer, TokenStore.layerMemory()]))
+  )
 })
 
 describe("Provider.persisted without access tokens", () => {

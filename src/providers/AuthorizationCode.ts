@@ -140,6 +140,8 @@ export type Options<R = never> = ServerOptions & LoginOptions<R>
  * With `openid` the ID token is verified, as `IdToken.LoginOptions` says, before anybody sees a token: of this login (nonce), and in a renewal of the same person. Somebody else
  * is `WrongUser`.
  *
+ * Whoever logs in is not in the key for stores, only `loginHint` and `expected` are: where several people do, give `Provider.persisted` a key for each.
+ *
  * A login that is denied, or takes too long, is `Interaction`; so is one that is needed where no person may be asked. The code is offered once: if the answer is lost, that is
  * `Ambiguous`. A port that is in use, and a runtime without sockets (browsers, Node before 20.16), are `Source`.
  *

@@ -133,6 +133,8 @@ export type Options<R = never> = Provider.GrantOptions &
  * With `openid` the ID token is verified, as `IdToken.LoginOptions` says, where the server is known by its issuer; with a `tokenEndpoint` alone it is not looked at. Somebody else than
  * was expected is `WrongUser`.
  *
+ * Whoever logs in is not in the key for stores, only `expected` is: where several people do, give `Provider.persisted` a key for each.
+ *
  * The time limit is the code's lifetime, by whichever of the wall clock and the monotonic clock saw more of it; `timeLimit` bounds a refresh.
  *
  * @example

@@ -162,7 +162,7 @@ export interface LoginOptions extends Person, Omit<TokenEndpoint.Settings, "redu
   readonly url: string
   /** How members are sent. Default: `"json"`. */
   readonly body?: "form" | "json" | undefined
-  /** What the members of the request are called, and which others it has. Default: `username` and `password`, no others. */
+  /** What the members of the request are called, and which others it has; with others, `Provider.persisted` wants a key. Default: `username` and `password`, no others. */
   readonly request?:
     | {
         readonly username?: string | undefined
@@ -221,7 +221,11 @@ export const login = (given: LoginOptions): Provider.Provider<HttpClient> => {
   const provider = Provider.make<HttpClient>({
     name,
     ...(options.authorization === undefined ? {} : { authorization: options.authorization }),
-    key: Option.some(JSON.stringify([name, url, username])),
+    // What else is sent may be as secret as the password.
+    key:
+      Object.keys(request.others ?? {}).length > 0
+        ? Option.none()
+        : Option.some(JSON.stringify([name, url, username, Object.entries(shape).sort()])),
     ...(options.timeLimit === undefined ? {} : { timeLimit: Duration.decode(options.timeLimit) }),
     check: Effect.gen(function* () {
       yield* checkPerson(options)

@@ -2,7 +2,8 @@
  * A refresh token that was obtained elsewhere (RFC 6749 §6): from a login in another program, from a secret store.
  *
  * The first exchange spends it; from then on the credentials use whatever the server issued last. Where the server rotates refresh tokens, add
- * `Provider.persisted`: otherwise the next start of the program would offer one that is spent.
+ * `Provider.persisted`: otherwise the next start of the program would offer one that is spent. What is stored belongs to the refresh token that it began with: a program that is
+ * given another one begins with that.
  *
  * @example
  * ```ts
@@ -87,7 +88,7 @@ export const make = (given: Options): Provider.Provider<HttpClient> => {
         })
       )
     },
-    { refreshes: false }
+    { refreshes: false, credential: first }
   )
   return Redacted.value(first).trim() === ""
     ? Provider.make({

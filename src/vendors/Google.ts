@@ -405,7 +405,7 @@ const renewing = <R>(
           { scope, oneTime: client.oneTime, ...parameters }
         )
       ),
-    { refreshes: false, subject: account }
+    { refreshes: false, subject: account, credential: Secret.redacted(refreshToken) }
   )
   return Provider.make({
     ...provider,

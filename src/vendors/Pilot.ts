@@ -307,6 +307,7 @@ export const hpc = (options: HpcOptions): Provider.Provider<HttpClient> =>
       response: { accessToken: "result", message: "error_msg" },
       authorization: Authorization.raw
     }),
+    key: Option.some(JSON.stringify([name, options.endPoint, options.username, options.tokenIssuer])),
     name
   })
 
@@ -356,13 +357,17 @@ export const cli = <R = never>(options: CliOptions<R>): Provider.Provider<R | Ht
   if (apiKey === undefined) {
     return Provider.make({ ...DeviceAuthorization.make<R>({ server, clientId, prompt: options.prompt }), name })
   }
-  return Provider.fromEndpoint(name, { server, clientId }, () =>
-    Effect.flatMap(DateTime.now, (requestedAt) =>
-      Effect.flatMap(
-        WorkloadIdentity.ask(name, { url: `${realm}/api-key/${Url.segment(Redacted.value(secret(apiKey)))}` }),
-        (answer) => TokenResponse.decode({ ...answer, provider: name, requestedAt })
-      )
-    )
+  return Provider.fromEndpoint(
+    name,
+    { server, clientId },
+    () =>
+      Effect.flatMap(DateTime.now, (requestedAt) =>
+        Effect.flatMap(
+          WorkloadIdentity.ask(name, { url: `${realm}/api-key/${Url.segment(Redacted.value(secret(apiKey)))}` }),
+          (answer) => TokenResponse.decode({ ...answer, provider: name, requestedAt })
+        )
+      ),
+    { credential: secret(apiKey) }
   )
 }
 

@@ -225,7 +225,9 @@ describe("ClientCredentials", () => {
         { ...base, scope: ["a b"] },
         { ...base, scope: ["a", "b"] },
         { ...base, audience: "a" },
-        { ...base, resource: "a" }
+        { ...base, resource: "a" },
+        { ...base, parameters: { organization: "a" } },
+        { ...base, parameters: { organization: "b" } }
       ].map((options) => ClientCredentials.make(options).key)
       assert.strictEqual(new Set(all.map((key) => JSON.stringify(key))).size, all.length)
       assert.deepStrictEqual(

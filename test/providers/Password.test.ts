@@ -324,10 +324,14 @@ describe("Password.login", () => {
   it("shows no password when it is looked at, and people never share a key", () => {
     const provider = Password.login({ ...portal, request: { others: { pin: "c4nary" } } })
     assert.notInclude(inspect(provider, { depth: 20, showHidden: true }) + JSON.stringify(provider), "c4nary")
-    const keys = [portal, { ...portal, username: "eve" }, { ...portal, url: "https://other.test/" }].map((options) =>
-      Option.getOrThrow(Password.login(options).key)
-    )
-    assert.strictEqual(new Set(keys).size, 3)
+    const keys = [
+      portal,
+      { ...portal, username: "eve" },
+      { ...portal, url: "https://other.test/" },
+      { ...portal, response: { accessToken: "another" } }
+    ].map((options) => Option.getOrThrow(Password.login(options).key))
+    assert.strictEqual(new Set(keys).size, 4)
+    assert.isTrue(Option.isNone(provider.key))
   })
 
   it.effect("options that cannot work fail the layer by name, and nothing is sent (S259)", () =>

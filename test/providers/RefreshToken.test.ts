@@ -224,6 +224,52 @@ describe("RefreshToken", () => {
     })
   )
 
+  it.scoped("with a store, two people of one client have a key each, and neither gets the other's token", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({ rotation: true })
+      const another = yield* server.login({ clientId: "me" })
+      const providers = [options.refreshToken, Option.getOrThrow(another.refreshToken)].map((refreshToken) =>
+        Provider.persisted(RefreshToken.make({ ...options, refreshToken }))
+      )
+      const keys = providers.map(({ key }) => Option.getOrThrow(key))
+      assert.notInclude(keys.join(), Redacted.value(options.refreshToken))
+      yield* Effect.gen(function* () {
+        const tokens = yield* Effect.forEach(providers, (provider) =>
+          Effect.scoped(Effect.flatMap(Credentials.make(provider), ({ token }) => token))
+        )
+        assert.strictEqual(new Set(tokens.map(show)).size, 2)
+        const stored = yield* Effect.flatMap(TokenStore.TokenStore, ({ list }) => list)
+        assert.deepStrictEqual([...stored].sort(), keys.sort())
+      }).pipe(Effect.provide(server.layer), Effect.provide(TokenStore.layerMemory()))
+      assert.strictEqual(server.reuseDetected, 0)
+    })
+  )
+
+  it.scoped("with a store that holds a dead one, whoever is given a fresh one begins with that", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({
+        rotation: true,
+        lifetime: "5 minutes",
+        refreshTokenLifetime: "1 hour"
+      })
+      const start = (refreshToken: Redacted.Redacted) =>
+        Effect.scoped(
+          Effect.flatMap(
+            Credentials.make(Provider.persisted(RefreshToken.make({ ...options, refreshToken }))),
+            ({ token }) => token
+          )
+        )
+      yield* Effect.gen(function* () {
+        yield* start(options.refreshToken)
+        yield* TestClock.adjust("2 hours")
+        assert.strictEqual((yield* Effect.flip(start(options.refreshToken))).reason._tag, "Rejected")
+        const fresh = Option.getOrThrow((yield* server.login({ clientId: "me" })).refreshToken)
+        yield* start(fresh)
+        assert.strictEqual(offered(server).at(-1), Redacted.value(fresh))
+      }).pipe(Effect.provide(server.layer), Effect.provide(TokenStore.layerMemory()))
+    })
+  )
+
   it.scoped("gives back the refresh token before the access token", () =>
     Effect.gen(function* () {
       const { options, server } = yield* loggedIn({ rotation: true })

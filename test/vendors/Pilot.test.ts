@@ -1,5 +1,6 @@
 /** PILOT, against a stand-in of its portal, its gateway and its realm. */
 import * as HttpClient from "@effect/platform/HttpClient"
+import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -82,4 +83,17 @@ scenarios("pilot", {
         }
       }
     })
+})
+
+it("whose tokens they are is in the key for stores, and no secret", () => {
+  const realm = "https://id.example.com/realms/pilot"
+  const hpc = { endPoint: "https://hpc.example.com", username: "ada", password: "c4nary" }
+  const keys = [
+    Pilot.cli({ realm, apiKey: "c4nary-1" }),
+    Pilot.cli({ realm, apiKey: "c4nary-2" }),
+    Pilot.hpc({ ...hpc, tokenIssuer: "host" }),
+    Pilot.hpc({ ...hpc, tokenIssuer: "other" })
+  ].map(({ key }) => Option.getOrThrow(key))
+  expect(new Set(keys).size).toBe(4)
+  expect(keys.join()).not.toContain("c4nary")
 })
