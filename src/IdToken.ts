@@ -75,6 +75,11 @@ export interface VerifyOptions {
   readonly accessToken?: string | Redacted.Redacted | undefined
   /** The ID token of the login, if this one came with a renewal: it must be the same person. Default: this is the login. */
   readonly previous?: string | Redacted.Redacted | undefined
+  /**
+   * Whether it came straight from the token endpoint, whose certificate then vouches for it (§3.1.3.7, 6). In a renewal its signature is not asked for while the issuer's keys are not to
+   * be had; all that it says is checked as ever. Default: false.
+   */
+  readonly isDirect?: boolean | undefined
 }
 
 /**
@@ -105,8 +110,8 @@ export interface Verifier {
  *
  * **Details** – nothing is fetched before the first token is verified. Keys are used for as long as the server's `Cache-Control` says (10 minutes if it says nothing, at most
  * a day). A token that none of them fits makes them be fetched again, because they may have been replaced; whatever the reason and the outcome, they are fetched
- * at most once in 30 seconds, by one for all. While the server does not answer, keys that have become old serve for another day. Tokens over 64 KiB and
- * encrypted ones are refused. The order and the meaning of the checks are those of `IdTokenClaims.check`.
+ * at most once in 30 seconds, by one for all. While the server does not answer, keys that have become old serve for another day; for a token that none of them fits the error is why
+ * there are no others. Tokens over 64 KiB and encrypted ones are refused. The order and the meaning of the checks are those of `IdTokenClaims.check`.
  *
  * @example
  * ```ts
@@ -129,6 +134,23 @@ export const verifier = (options: Options): Verifier => {
   const server = typeof options.server === "string" ? AuthorizationServer.discover(options.server) : options.server
   const keys = Published.make(published(server), { isRationed: true })
 
+  /** Fails with `RefreshError` if nobody knows, because the keys are not to be had. */
+  const signedBy = (text: string, algorithm: IdTokenClaims.Algorithm) =>
+    Effect.gen(function* () {
+      const first = yield* keys()
+      let outcome = yield* Jose.verify(text, first, algorithm)
+      if (outcome !== "Verified") {
+        const next =
+          outcome === "UnknownKey" ? yield* keys(first) : yield* Effect.orElseSucceed(keys(first), () => first)
+        if (next !== first) outcome = yield* Jose.verify(text, next, algorithm)
+      }
+      if (outcome !== "Verified") {
+        const description =
+          outcome === "UnknownKey" ? "the issuer has no key that fits it" : "it was not made with a key of the issuer"
+        return yield* new IdTokenError({ part: "signature", description })
+      }
+    })
+
   const verify: Verifier["verify"] = (idToken, beside = {}) =>
     Effect.gen(function* () {
       const text = reveal(idToken)
@@ -139,20 +161,13 @@ export const verifier = (options: Options): Verifier => {
       const algorithm = yield* IdTokenClaims.algorithm(header, algorithms)
       const issuer = yield* Effect.mapError(server.issuer, () => invalid("the issuer is not known"))
 
-      const first = yield* keys()
-      let outcome = yield* Jose.verify(text, first, algorithm)
-      if (outcome !== "Verified") {
-        const next = yield* keys(first)
-        if (next !== first) outcome = yield* Jose.verify(text, next, algorithm)
-      }
-      if (outcome !== "Verified") {
-        const description =
-          outcome === "UnknownKey" ? "the issuer has no key that fits it" : "it was not made with a key of the issuer"
-        return yield* new IdTokenError({ part: "signature", description })
-      }
-
-      const { accessToken, nonce, previous } = beside
+      const { accessToken, isDirect = false, nonce, previous } = beside
       const login = previous === undefined ? undefined : Option.getOrUndefined(Either.getRight(Jwt.decode(previous)))
+      yield* Effect.catchTag(signedBy(text, algorithm), "RefreshError", (error) =>
+        isDirect && login !== undefined
+          ? Effect.logWarning(`${error.message}; the signature of a renewal's ID token was not checked`)
+          : Effect.fail(error)
+      )
       return yield* IdTokenClaims.check(claims, {
         issuer,
         clientId,
@@ -331,8 +346,9 @@ export interface VerifyingOptions {
 /**
  * An acquisition whose ID token is verified before anybody sees the tokens: what fails here is neither used nor stored.
  *
- * **Details** – the keys are seen to first, so that nothing is spent in vain while they are not to be had. A login must bring an ID token (ask for the scope
- * `openid`); a renewal need not, then that of the login stays with the tokens. What is refused is a `RefreshError`: `WrongUser` if it is somebody else's, otherwise
+ * **Details** – the keys are seen to first, so that nothing is spent in vain while they are not to be had. If a renewal then brings an ID token with a new key that cannot be
+ * fetched, all that it says is checked and its signature is not, as for tokens straight from the token endpoint it need not be: the refresh token beside it is not thrown away for
+ * an outage. A login must bring an ID token (ask for the scope `openid`); a renewal need not, then that of the login stays with the tokens. What is refused is a `RefreshError`: `WrongUser` if it is somebody else's, otherwise
  * `InvalidResponse`, whose description says why.
  *
  * @example
@@ -387,11 +403,13 @@ export const verifying: {
         verifier.verify(token.idToken.value, {
           nonce,
           accessToken: token.accessToken,
-          previous: Option.getOrUndefined(held)
+          previous: Option.getOrUndefined(held),
+          isDirect: isLogin !== true
         }),
         (error) =>
+          // What brought it is spent: trying again would not bring it back.
           error._tag === "RefreshError"
-            ? renamed(error)
+            ? invalid(`its ID token cannot be verified now: ${error.message}`)
             : error._tag === "WrongUser"
               ? refuse({ _tag: "WrongUser", claim: error.claim })
               : invalid(error.message)

@@ -676,8 +676,8 @@ const lastsFor = (token: Token.Token, now: DateTime.Utc, validFor: Duration.Dura
  * Verifies the ID token that comes with each token, before anybody sees or stores either: a login of somebody else, or a forged one, is a
  * `RefreshError` with reason `WrongUser` or `InvalidResponse`. Logins with the scope `openid` do this by themselves.
  *
- * **Details** – the keys are fetched before anything is spent, so that a rotated refresh token is not lost because they cannot be had. A
- * renewal has to be of the same person; one without an ID token keeps the login's. Whom the verifier expects is a part of the provider's key, so that {@link persisted},
+ * **Details** – the keys are fetched before anything is spent, so that a rotated refresh token is not lost because they cannot be had; if a renewal brings a token with a newer
+ * key, and that cannot be fetched, its claims alone are checked (see `IdToken.verifying`). A renewal has to be of the same person; one without an ID token keeps the login's. Whom the verifier expects is a part of the provider's key, so that {@link persisted},
  * around it, never finds somebody else's token.
  *
  * @example

@@ -986,6 +986,74 @@ describe("around an acquisition", () => {
     }).pipe(Effect.provide(publishing(() => [ec.jwk]).layer))
   )
 
+  describe("with a new key, while the issuer does not publish it", () => {
+    const next = newKey("ES256", "next")
+    /** A login in order; then what comes is signed with a key that is not to be had. */
+    const renewing = (claims: object, options: { readonly key?: Promise<Key>; readonly isUp?: boolean } = {}) =>
+      Effect.gen(function* () {
+        yield* atNow
+        const key = yield* Effect.promise(() => options.key ?? next)
+        const ids = [
+          yield* Effect.promise(() => sign({ ...good, exp: now + 9e6 })),
+          yield* Effect.promise(() => sign({ ...good, exp: now + 9e6, ...claims }, { key }))
+        ]
+        const issuer = FakeServer.make((_, nth) =>
+          nth === 1 || options.isUp === true ? { json: { keys: [ec.jwk] } } : { status: 503 }
+        )
+        const { provider } = tokens(...ids)
+        const { acquire: acquiring } = verified(IdToken.verifier({ server, clientId }))(provider)
+        const acquire = (need: Provider.Need) => Effect.provide(acquiring(need), issuer.layer)
+        const first = yield* acquire(login)
+        yield* TestClock.adjust("1 minute")
+        return { issuer, renewal: acquire({ ...login, previous: Option.some(first) }), again: acquire(login) }
+      })
+
+    it.effect("a renewal is used, and with it the refresh token that it brought (S283)", () =>
+      Effect.gen(function* () {
+        const { issuer, renewal } = yield* renewing({})
+        expect(Redacted.value((yield* renewal).accessToken)).toBe("at-2")
+        expect(issuer.seen).toHaveLength(2)
+      })
+    )
+
+    it.effect.each([
+      ["of somebody else", { sub: "eve" }, "WrongUser"],
+      ["of another issuer", { iss: "https://evil.example" }, "InvalidResponse"],
+      ["for another client", { aud: "another" }, "InvalidResponse"],
+      ["that has expired", { exp: now - 60 }, "InvalidResponse"],
+      ["beside another access token", { at_hash: "AAAA" }, "InvalidResponse"]
+    ] as const)("a renewal %s is refused all the same (S274, S283)", ([, claims, reason]) =>
+      Effect.gen(function* () {
+        const { renewal } = yield* renewing(claims)
+        expect((yield* Effect.flip(renewal)).reason._tag).toBe(reason)
+      })
+    )
+
+    it.effect("a login is refused, and the error tells of the outage (S273)", () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip((yield* renewing({})).again)
+        expect([error.reason._tag, error.isRetryable]).toEqual(["InvalidResponse", false])
+        expect(error.message).toContain("its ID token cannot be verified now")
+        expect(error.message).toContain("status 503")
+      })
+    )
+
+    it.effect("a renewal that is not signed by a key that is there is refused", () =>
+      Effect.gen(function* () {
+        const { renewal } = yield* renewing({}, { key: Promise.resolve(stranger) })
+        expect((yield* Effect.flip(renewal)).message).toContain("it was not made with a key of the issuer")
+      })
+    )
+
+    it.effect("a renewal whose key the issuer does not have, as it has just said, is refused (S275)", () =>
+      Effect.gen(function* () {
+        const { issuer, renewal } = yield* renewing({}, { isUp: true })
+        expect((yield* Effect.flip(renewal)).message).toContain("the issuer has no key that fits it")
+        expect(issuer.seen).toHaveLength(2)
+      })
+    )
+  })
+
   it.effect("nothing is spent while the keys are not to be had", () =>
     Effect.gen(function* () {
       const { acquired, provider } = tokens()

@@ -196,9 +196,7 @@ describe("Provider.persisted, whose token it is", () => {
         () => Effect.never
       )
       assert.isTrue(Option.isNone(provider.key))
-      const refused = (provider: Provider.Provider<any>) =>
-        Effect.flip(provider.check) as Effect.Effect<{ readonly option: string }>
-      assert.strictEqual((yield* refused(Provider.persisted(provider))).option, "key")
+      assert.strictEqual((yield* Effect.flip(Provider.persisted(provider).check)).option, "key")
       yield* Provider.persisted(provider, "mine").check
     }).pipe(Effect.provide([FakeServer.make(() => ({ status: 500 })).layer, TokenStore.layerMemory()]))
   )

@@ -31,7 +31,8 @@ export interface Options {
 }
 
 /**
- * The value of now. Whoever cannot use the one that he got hands it in as `rejected`: if there may be another, it is asked for. Of all who ask at once one does.
+ * The value of now. Whoever cannot use the one that he got hands it in as `rejected`: if there may be another, it is asked for. He gets the same again if there is no other, and
+ * an error if nobody has answered who would know. Of all who ask at once one does.
  */
 export const make = <A, E, R>(
   load: Effect.Effect<Published<A>, E, R>,
@@ -49,29 +50,31 @@ export const make = <A, E, R>(
   const known = (now: Timing.Instant, rejected: A | undefined): Effect.Effect<A, E> | undefined => {
     const fresh = heldUntil(now, 0)
     if (fresh !== undefined && fresh !== rejected) return Effect.succeed(fresh)
-    return asked !== undefined && Timing.elapsed(asked, now) < coolDown ? afterwards(now) : undefined
+    return asked !== undefined && Timing.elapsed(asked, now) < coolDown ? afterwards(now, rejected) : undefined
   }
 
-  const afterwards = (now: Timing.Instant): Effect.Effect<A, E> | undefined => {
+  const afterwards = (now: Timing.Instant, rejected: A | undefined): Effect.Effect<A, E> | undefined => {
     const stale = heldUntil(now, staleFor)
-    return stale === undefined ? failure : Effect.succeed(stale)
+    return stale === undefined || (stale === rejected && failure !== undefined) ? failure : Effect.succeed(stale)
   }
 
-  const ask = Effect.clockWith((clock) => {
-    const at = Timing.instant(clock)
-    asked = at
-    return Effect.matchEffect(load, {
-      onSuccess: (published) => {
-        held = { ...published, at }
-        return Effect.succeed(published.value)
-      },
-      onFailure: (error) => {
-        const failed = Effect.fail(error)
-        if (isRationed) failure = failed
-        return afterwards(Timing.instant(clock)) ?? failed
-      }
+  const ask = (rejected: A | undefined) =>
+    Effect.clockWith((clock) => {
+      const at = Timing.instant(clock)
+      asked = at
+      return Effect.matchEffect(load, {
+        onSuccess: (published) => {
+          held = { ...published, at }
+          failure = undefined
+          return Effect.succeed(published.value)
+        },
+        onFailure: (error) => {
+          const failed = Effect.fail(error)
+          if (isRationed) failure = failed
+          return afterwards(Timing.instant(clock), rejected) ?? failed
+        }
+      })
     })
-  })
 
   const orAsk = <E2, R2>(rejected: A | undefined, otherwise: Effect.Effect<A, E2, R2>): Effect.Effect<A, E | E2, R2> =>
     Effect.clockWith((clock): Effect.Effect<A, E | E2, R2> => known(Timing.instant(clock), rejected) ?? otherwise)
@@ -80,7 +83,7 @@ export const make = <A, E, R>(
     Effect.flatMap(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(question)), Fiber.await), identity)
 
   return (rejected) => {
-    const question = one(orAsk(rejected, ask))
+    const question = one(orAsk(rejected, ask(rejected)))
     return orAsk(rejected, isRationed ? outliving(question) : question)
   }
 }

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
@@ -262,7 +263,7 @@ describe("RefreshToken", () => {
       yield* Effect.gen(function* () {
         yield* start(options.refreshToken)
         yield* TestClock.adjust("2 hours")
-        assert.strictEqual((yield* Effect.flip(start(options.refreshToken))).reason._tag, "Rejected")
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(start(options.refreshToken))))
         const fresh = Option.getOrThrow((yield* server.login({ clientId: "me" })).refreshToken)
         yield* start(fresh)
         assert.strictEqual(offered(server).at(-1), Redacted.value(fresh))

@@ -577,6 +577,13 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     ]
   },
   {
+    id: "S273",
+    title: "takes a login's ID token unsigned while the issuer's keys are not to be had",
+    file: "src/IdToken.ts",
+    from: "isDirect && login !== undefined",
+    to: "isDirect"
+  },
+  {
     id: "S274",
     title: "takes an ID token of any issuer",
     file: "src/protocol/IdTokenClaims.ts",
