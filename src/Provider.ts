@@ -382,7 +382,7 @@ export interface PersistedOptions {
  * A person is asked without the lock, so that nobody waits for it; a token that another process stores meanwhile ends the login.
  *
  * Revoking tells the server of what is stored and of what is held, under the lock, and then removes it. Another process that holds the access token in memory
- * uses it until the server refuses it.
+ * uses it until it expires or the server refuses it, and does not renew it: from then on it has to log in, as after `forget`.
  *
  * **Gotchas** – a lock that cannot be had (`LockTimeout`) always fails with reason `Store`, which trying again may help: somebody else is busy with the same refresh token.
  *
@@ -501,7 +501,8 @@ export const persisted: {
           const latest = unsaved !== undefined && replaces(unsaved, stored) ? Option.some(unsaved.token) : stored
           if (Option.isSome(latest) && (yield* serves(latest.value, need))) return latest.value
           yield* Spending.exact(false)
-          const previous = Option.orElse(latest, () => need.previous)
+          // Held here and stored nowhere: somebody has logged out.
+          const previous = Option.orElse(latest, () => Option.map(need.previous, withoutRefreshToken))
           return yield* Effect.tapError(self.acquire({ ...need, previous, interaction: "forbidden" }), (error) =>
             isRefusal(error)
               ? Effect.map(

@@ -507,6 +507,42 @@ describe("the end of persisted credentials", () => {
     })
   )
 
+  it.scoped.each(["revoke", "forget"] as const)(
+    "%s elsewhere is not undone by whoever still holds the token: its refresh token is spent by nobody (S311)",
+    (how) =>
+      Effect.gen(function* () {
+        const store = yield* TokenStore.TokenStore
+        const spent: Array<string> = []
+        const provider = Provider.make({
+          name: "Login",
+          acquire: ({ interaction, previous }) =>
+            Effect.gen(function* () {
+              const refreshToken = Option.flatMap(previous, (token) => token.refreshToken)
+              if (Option.isNone(refreshToken) && interaction === "forbidden") return yield* forbidden
+              spent.push(Option.match(refreshToken, { onNone: () => "a login", onSome: Redacted.value }))
+              return Token.make({
+                accessToken: Redacted.make(`a${spent.length}`),
+                refreshToken: Option.some(Redacted.make(`r${spent.length}`)),
+                issuedAt: yield* DateTime.now,
+                expiresAt: Option.some(DateTime.addDuration(yield* DateTime.now, "5 minutes"))
+              })
+            })
+        }).pipe(Provider.persisted(key))
+        const [here, elsewhere] = yield* Effect.all([Credentials.make(provider), Credentials.make(provider)])
+        yield* here.token
+        yield* elsewhere.token
+        yield* elsewhere[how]
+        yield* TestClock.adjust("295 seconds")
+        yield* here.maintain
+        assert.deepStrictEqual(yield* store.list, [])
+        assert.deepStrictEqual(spent, ["a login"])
+        // Only a person can bring it back.
+        yield* TestClock.adjust("1 hour")
+        yield* here.token
+        assert.deepStrictEqual(spent, ["a login", "a login"])
+      }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
   it.effect("a provider that does not say what it sends has some time to bring its refresh token (S109)", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
