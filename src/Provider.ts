@@ -793,10 +793,10 @@ export const startingWith: {
 )
 
 /**
- * Another provider for when this one cannot succeed: `self` was refused or needs a login. A passing failure (`isRetryable`) or an ambiguous one
- * is not a reason to ask somebody else.
+ * Another provider for when this one cannot succeed: `self` was refused, or its login failed. A passing failure (`isRetryable`) or an ambiguous one
+ * is not a reason to ask somebody else, nor is a login that is needed in the background, where nobody may be asked for it: that is left to the first caller.
  *
- * **Details** – no login starts from the background. A token of the other provider is renewed, and revoked, by that one; each server only ever sees its own tokens. So that
+ * **Details** – a token of the other provider is renewed, and revoked, by that one; each server only ever sees its own tokens. So that
  * this holds after a restart too, a token of the other provider says so in its `extra`.
  *
  * @example
@@ -828,7 +828,11 @@ export const orElse: {
     first: Effect.Effect<A, RefreshError, R | R2>,
     second: () => Effect.Effect<A, RefreshError, R | R2>
   ): Effect.Effect<A, RefreshError, R | R2> =>
-    Effect.catchIf(first, (error) => !error.isRetryable && error.reason._tag !== "Ambiguous", second)
+    Effect.catchIf(
+      first,
+      (error) => !error.isRetryable && error.reason._tag !== "Ambiguous" && !isForbidden(error),
+      second
+    )
   return make<R | R2>({
     ...self,
     acquire: (need) => {

@@ -152,6 +152,39 @@ describe("Provider.orElse", () => {
     }
   }
 
+  it.scoped.each([false, true])(
+    "does not become somebody else in the background, where nobody was refused: persisted %s",
+    (isPersisted) =>
+      Effect.gen(function* () {
+        const until = (issuedAt: DateTime.Utc) => Option.some(DateTime.addDuration(issuedAt, "10 minutes"))
+        const asked: Array<string> = []
+        const person = Provider.make({
+          name: "Person",
+          acquire: ({ interaction }) =>
+            Effect.flatMap(DateTime.now, (issuedAt) => {
+              asked.push(interaction)
+              return interaction === "forbidden"
+                ? fail({ _tag: "Interaction", kind: "Forbidden" })
+                : Effect.succeed(token(`ada-${asked.length}`, { issuedAt, expiresAt: until(issuedAt) }))
+            })
+        })
+        const robot = counting({ lifetime: 600 })
+        const both = Provider.orElse(person, robot.provider)
+        const credentials = yield* Credentials.make(
+          isPersisted ? Provider.persisted(both, "both") : (both as Provider.Provider<TokenStore.TokenStore>)
+        )
+        const first = yield* credentials.token
+        assert.match(show(first), /^ada/)
+        yield* TestClock.adjust("595 seconds")
+        yield* credentials.maintain
+        assert.strictEqual(asked.at(-1), "forbidden")
+        assert.strictEqual(show(yield* credentials.token), show(first))
+        yield* TestClock.adjust("10 seconds")
+        assert.match(show(yield* credentials.token), /^ada/)
+        assert.strictEqual(robot.needs.length, 0)
+      }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
   it.scoped("shows no server the tokens of the other one, not even after a restart", () =>
     Effect.gen(function* () {
       const ada = loggedIn("ada")
