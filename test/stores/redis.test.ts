@@ -483,7 +483,7 @@ describe.skipIf(!RedisServer.isInstalled)("a real Redis", () => {
         on: () => undefined,
         disconnect: () => {}
       }
-      const store = yield* open({ client, prefix: mine, timeLimit: 500 })
+      const store = yield* open({ client, prefix: mine, timeLimit: 1_000 })
       yield* put(store, "me", 0)
       nth = 0
       yield* put(store, "me", 1)
