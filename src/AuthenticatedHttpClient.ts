@@ -40,7 +40,7 @@
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
-import * as HttpBody from "@effect/platform/HttpBody"
+import type * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -53,7 +53,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
-import { dual } from "effect/Function"
+import { dual, identity } from "effect/Function"
 import { globalValue } from "effect/GlobalValue"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -272,7 +272,7 @@ const aboutTheOrigin = ["authorization", "cookie", "proxy-authorization", "host"
 /** The request that redirects have led to. The client's preprocessing ran as for the first one, so its cookies are fresh. */
 const redirected = (request: HttpClientRequest.HttpClientRequest, hop: Hop): HttpClientRequest.HttpClientRequest =>
   HttpClientRequest.make(hop.isGet ? "GET" : request.method)(hop.url).pipe(
-    HttpClientRequest.setBody(hop.isGet ? HttpBody.empty : request.body),
+    hop.isGet ? identity : HttpClientRequest.setBody(request.body),
     HttpClientRequest.setHeaders(
       Headers.remove(request.headers, [
         ...(hop.isGet ? aboutTheBody : []),

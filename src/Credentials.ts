@@ -32,7 +32,6 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -297,7 +296,7 @@ const isOver: RefreshError["reason"] = { _tag: "Source", description: "the layer
 /** What may be lost gets this long when a layer closes, in real time whatever the program's clock is. */
 const closingTime = /* @__PURE__ */ Duration.seconds(5)
 
-const liveClock = /* @__PURE__ */ Context.get(DefaultServices.liveServices, Clock.Clock)
+const liveClock = /* @__PURE__ */ Clock.make()
 
 /** What all that one maker makes have in common. Durations in milliseconds. */
 interface Common<R> {

@@ -5,7 +5,6 @@
  * @module
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -97,12 +96,12 @@ export const send = (call: Call): Effect.Effect<Answer, Failure, HttpClient.Http
       fetchingOnce,
       HttpClient.withTracerDisabledWhen(() => true)
     )
+    const request = HttpClientRequest.make(call.method)(call.url, {
+      headers: { ...call.headers, "accept-encoding": "identity" }
+    })
     const response = yield* Effect.catchAll(
       client.execute(
-        HttpClientRequest.make(call.method)(call.url, {
-          headers: { ...call.headers, "accept-encoding": "identity" },
-          body: call.content === undefined ? HttpBody.empty : HttpBody.text(call.content.body, call.content.type)
-        })
+        call.content === undefined ? request : HttpClientRequest.bodyText(request, call.content.body, call.content.type)
       ),
       // A client that takes a status for an error (`filterStatusOk`) has the answer all the same.
       (error) =>

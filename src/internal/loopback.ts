@@ -5,8 +5,6 @@
  * @module
  */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -52,7 +50,7 @@ const silence = "5 seconds"
 const farewell = "500 millis"
 
 /** Closing takes real time, whatever the program's clock is. */
-const liveClock = /* @__PURE__ */ Context.get(DefaultServices.liveServices, Clock.Clock)
+const liveClock = /* @__PURE__ */ Clock.make()
 
 /** Listens on 127.0.0.1 and ::1, on the same port. Port 0: a free one. */
 export const listen = (

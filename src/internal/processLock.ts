@@ -15,8 +15,6 @@
  * @module
  */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -81,7 +79,7 @@ const lacking: ReadonlySet<Disk.Errno> = new Set([
 ])
 
 /** Where the system cannot say when somebody lets go, it is asked again. */
-const pause = Effect.withClock(Effect.sleep("100 millis"), Context.get(DefaultServices.liveServices, Clock.Clock))
+const pause = Effect.withClock(Effect.sleep("100 millis"), Clock.make())
 
 /** The address of a socket has room for 104 bytes on some systems. */
 const longestPath = 100

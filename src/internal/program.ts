@@ -7,8 +7,6 @@ import * as Command from "@effect/platform/Command"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import type { PlatformError } from "@effect/platform/Error"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
@@ -51,7 +49,7 @@ const grace = "2 seconds"
 const lingering = "1 second"
 
 /** Programs live in real time, whatever the clock of the fiber is. */
-const inRealTime = Effect.withClock(Context.get(DefaultServices.liveServices, Clock.Clock))
+const inRealTime = Effect.withClock(Clock.make())
 
 /** Windows has `C:\` and `\\server`, everybody else `/`. */
 export const isAbsolute = (path: string): boolean => /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path)

@@ -9,8 +9,6 @@
  * @module
  */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -96,7 +94,7 @@ export const exact = (isExact: boolean): Effect.Effect<void> =>
 /** How long an answer is awaited, and what follows it, by somebody who wants to stop: in real time, whatever the program's clock is. */
 const longest = /* @__PURE__ */ Duration.seconds(15)
 
-const liveClock = /* @__PURE__ */ Context.get(DefaultServices.liveServices, Clock.Clock)
+const liveClock = /* @__PURE__ */ Clock.make()
 
 const stop = (gate: Gate, fiber: Fiber.RuntimeFiber<unknown, unknown>, grace: Duration.Duration): Effect.Effect<void> =>
   Effect.suspend(() => {
