@@ -124,7 +124,7 @@ const isName = (name: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(n
 
 /** RFC 9110 §5.5, without surrounding blanks, which some clients send and others drop. */
 const isValue = (value: string): boolean =>
-  /^[\x21-\x7e\xa1-\xff]([\t\x20-\x7e\xa1-\xff]*[\x21-\x7e\xa1-\xff])?$/.test(value)
+  typeof value === "string" && /^[\x21-\x7e\xa1-\xff]([\t\x20-\x7e\xa1-\xff]*[\x21-\x7e\xa1-\xff])?$/.test(value)
 
 const nameProblem = (name: string): Option.Option<string> =>
   isName(name) ? Option.none() : Option.some("made with header names of letters, digits and hyphens")
@@ -251,7 +251,7 @@ export const withHeaders: {
   2,
   (self: Authorization, headers: Readonly<Record<string, string | Redacted.Redacted>>): Authorization => {
     const fixed = Object.entries(headers).map(
-      ([name, value]) => [name.toLowerCase(), typeof value === "string" ? value : Redacted.value(value)] as const
+      ([name, value]) => [name.toLowerCase(), Redacted.isRedacted(value) ? Redacted.value(value) : value] as const
     )
     const problem = Option.firstSomeOf([
       self.problem,

@@ -125,7 +125,8 @@ export const discover = (
   }
 ): AuthorizationServer => {
   const { dangerouslyAllowHttp = false, timeLimit = "10 seconds" } = options ?? {}
-  const url = issuer.includes("?") ? undefined : Url.endpoint(issuer, dangerouslyAllowHttp)
+  const address = Url.endpoint(issuer, dangerouslyAllowHttp)
+  const url = address === undefined || issuer.includes("?") ? undefined : address
   const expected = `${dangerouslyAllowHttp ? Url.expectedWithHttp : Url.expected}, nor a query`
   const get = (location: string) =>
     Http.send({ method: "GET", url: location, headers: { accept: "application/json" } }).pipe(

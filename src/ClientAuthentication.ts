@@ -102,7 +102,8 @@ export type Algorithm =
   "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "ES256" | "ES384" | "ES512" | "EdDSA"
 
 /**
- * Who the client is, in a provider's options. `clientSecret` is short for {@link clientSecretBasic}; with neither, it is a public client: {@link none}.
+ * Who the client is, in a provider's options. `clientSecret` is short for {@link clientSecretBasic}; with neither, it is a public client: {@link none}, which
+ * `ClientCredentials` wants to be told in so many words.
  *
  * @category models
  * @since 0.1.0
@@ -275,10 +276,15 @@ export type OptionalClient =
  * @category constructors
  * @since 0.1.0
  */
-export const orAnonymous = <A extends object>(options: A): A & Client =>
-  ((options as OptionalClient).clientId === undefined
-    ? { ...options, clientId: "anonymous", authentication: anonymous }
-    : options) as A & Client
+export const orAnonymous = <A extends object>(options: A): A & Client => {
+  const { authentication, clientId, clientSecret } = options as OptionalClient
+  // Who has a secret has a name too: it is missing then, and found out by the check.
+  return (
+    clientId === undefined && clientSecret === undefined && authentication === undefined
+      ? { ...options, clientId: "anonymous", authentication: anonymous }
+      : options
+  ) as A & Client
+}
 
 /**
  * The secret in an HTTP Basic header (RFC 6749 §2.3.1): what servers must support.

@@ -171,8 +171,9 @@ export const make = (provider: string, options: Options): TokenEndpoint => {
 const serverOf = (options: Server): AuthorizationServer.AuthorizationServer =>
   options.server !== undefined
     ? options.server
-    : options.issuer !== undefined
-      ? AuthorizationServer.discover(options.issuer)
+    : options.issuer !== undefined || ("issuer" in options && options.tokenEndpoint === undefined)
+      ? // Undefined, whatever the type says, if a setting is missing: then it is the issuer that is.
+        AuthorizationServer.discover(options.issuer!)
       : AuthorizationServer.make({ token_endpoint: options.tokenEndpoint })
 
 const limits = ({ attemptTimeLimit = "10 seconds", timeLimit = "30 seconds" }: Settings) => {

@@ -69,7 +69,6 @@ const revealing: Readonly<Record<string, string>> = {
   "protocol/TokenRequest.ts": "builds the body, and finds secrets that an answer echoes",
   "protocol/TokenResponse.ts": "reads the key a token is bound to",
   "providers/ApiKey.ts": "puts keys in headers",
-  "providers/RefreshToken.ts": "refuses a blank one",
   "vendors/Bitfount.ts": "reads and writes the tokens of another program, and cuts API keys for the hub",
   "vendors/Cortex.ts": "reads and writes the profiles of another program",
   "vendors/Google.ts": "writes the file that gcloud reads, and shows one token to obtain another",

@@ -62,12 +62,13 @@ const ofJwk = async (jwk: object, algorithm: string): Promise<CryptoKey> => {
 export const signer = (key: PrivateKey, algorithm: string): Effect.Effect<Signer, string> =>
   Effect.gen(function* () {
     let imported: () => Promise<CryptoKey>
+    if (typeof key !== "string" && (typeof key !== "object" || key === null)) return yield* Effect.fail(anyKey)
     if (typeof key === "string" && !key.trimStart().startsWith("{")) {
       const pem = yield* toPkcs8(key)
       imported = async () => (await loadImport()).importPKCS8(pem, algorithm)
     } else if (typeof key === "string" || !isCryptoKey(key)) {
       const jwk = typeof key === "string" ? Json.parseObject(key) : key
-      if (jwk === undefined) return yield* Effect.fail("a private key: PEM, JWK or CryptoKey")
+      if (jwk === undefined) return yield* Effect.fail(anyKey)
       if ("alg" in jwk && jwk["alg"] !== algorithm && jwk["alg"] !== undefined)
         return yield* Effect.fail(fitting(algorithm))
       imported = () => ofJwk(jwk, algorithm)
@@ -81,6 +82,8 @@ export const signer = (key: PrivateKey, algorithm: string): Effect.Effect<Signer
     yield* Effect.mapError(sign(made, {}, {}), () => fitting(algorithm))
     return made
   })
+
+const anyKey = "a private key: PEM, JWK or CryptoKey"
 
 const fitting = (algorithm: string): string => `a private key for ${algorithm}, allowed to sign`
 

@@ -1,5 +1,6 @@
 /**
- * What may be shown, and what may be sent: every rule about characters stands here once.
+ * What may be shown, and what may be sent: every rule about characters stands here once. What is no text at all, as a setting that is missing in an environment is in spite of
+ * its type, keeps none of them.
  *
  * @module
  */
@@ -22,20 +23,20 @@ export const isSame = (given: string, expected: string): boolean => {
 }
 
 /** Nothing to see: counts as absent. */
-export const isBlank = (text: string): boolean => text.trim() === ""
+export const isBlank = (text: string): boolean => typeof text !== "string" || text.trim() === ""
 
 /** A text that can become UTF-8 and back (no lone surrogates) and has no control characters. */
-export const isPlain = (text: string): boolean => !/[\p{Cs}\p{Cc}]/u.test(text)
+export const isPlain = (text: string): boolean => typeof text === "string" && !/[\p{Cs}\p{Cc}]/u.test(text)
 
 /** RFC 6749 appendix A, NQCHAR without space: what a scope or an error code is made of. */
-export const isWord = (text: string): boolean => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
+export const isWord = (text: string): boolean => typeof text === "string" && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
 
 /** RFC 6749 appendix A, VSCHAR: what tokens and codes are made of. */
-export const isVisible = (text: string): boolean => /^[\x20-\x7e]+$/.test(text)
+export const isVisible = (text: string): boolean => typeof text === "string" && /^[\x20-\x7e]+$/.test(text)
 
 /** One token and nothing else: no blanks, and not the beginning of JSON or HTML, which may have none either. */
 export const isToken = (text: string): boolean =>
-  text.length <= 65_536 && /^[\x21-\x7e]+$/.test(text) && !/^["<[{]/.test(text)
+  typeof text === "string" && text.length <= 65_536 && /^[\x21-\x7e]+$/.test(text) && !/^["<[{]/.test(text)
 
 /**
  * Somebody's complaint, with everything blotted out that may be a secret: long runs of letters and digits as tokens have them, and what

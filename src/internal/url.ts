@@ -15,6 +15,7 @@ export const expectedWithHttp = "an absolute http or https URL without user name
  * silently drops line breaks and tabs.
  */
 export const endpoint = (text: string, dangerouslyAllowHttp = false): URL | undefined => {
+  if (typeof text !== "string") return undefined
   if (/[\s\p{Cc}\p{Cf}\p{Cs}\\]/u.test(text) || text.includes("#") || !/^https?:\/\/[^/]/i.test(text)) return undefined
   try {
     const url = new URL(text)

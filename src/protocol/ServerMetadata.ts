@@ -124,7 +124,12 @@ export const unsafeEndpoint = (
 const addresses = (metadata: ServerMetadata): ReadonlyArray<readonly [name: string, url: string]> => {
   const under = (prefix: string, urls: { readonly [Name in Endpoint]?: string | undefined }) =>
     endpoints.flatMap((name) => (urls[name] === undefined ? [] : [[prefix + name, urls[name]] as const]))
-  return [...under("", metadata), ...under("mtls_endpoint_aliases.", metadata.mtls_endpoint_aliases ?? {})]
+  const { token_endpoint, ...others } = metadata
+  return [
+    ["token_endpoint", token_endpoint],
+    ...under("", others),
+    ...under("mtls_endpoint_aliases.", metadata.mtls_endpoint_aliases ?? {})
+  ]
 }
 
 /**

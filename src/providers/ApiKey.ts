@@ -33,6 +33,7 @@ import * as Redacted from "effect/Redacted"
 import * as Authorization from "../Authorization.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials } from "../CredentialsError.ts"
+import * as Secret from "../internal/secret.ts"
 import { printable } from "../internal/text.ts"
 import * as Provider from "../Provider.ts"
 import * as Token from "../Token.ts"
@@ -71,7 +72,9 @@ const bare: Authorization.Authorization = {
 }
 const none = Object.freeze({})
 
-const reveal = (key: string | Redacted.Redacted): string => (Redacted.isRedacted(key) ? Redacted.value(key) : key)
+/** Nothing, of what is none in spite of its type: a setting that is missing. */
+const reveal = (key: string | Redacted.Redacted): string =>
+  Secret.isBlank(key) ? "" : Redacted.value(Secret.redacted(key))
 
 /** What is wrong with them, if anything. */
 const problemOf = (headers: Headers): Option.Option<string> => {

@@ -80,7 +80,8 @@ export const make = (given: Options): Provider.Provider<HttpClient> => {
     timeLimit: server.timeLimit,
     check: Effect.gen(function* () {
       for (const [option, text] of Object.entries({ resource, clientId })) {
-        if (text !== undefined && (Text.isBlank(text) || !Text.isPlain(text))) {
+        const isLeftOut = option === "clientId" && text === undefined
+        if (!isLeftOut && (Text.isBlank(text!) || !Text.isPlain(text!))) {
           const expected = "text that is not blank and has no line breaks or other controls"
           return yield* new InvalidOption({ provider: name, option, expected })
         }

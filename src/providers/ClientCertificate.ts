@@ -105,9 +105,12 @@ export const tokenEndpointOf = (authority: string, tenant?: string): string =>
 
 const invalid = (option: string, expected: string) => new InvalidOption({ provider: name, option, expected })
 
-const checkAuthority = ({ authority, tenant }: Options): Effect.Effect<void, InvalidOption> => {
-  if (authority === undefined) return Effect.void
-  const url = authority.includes("?") ? undefined : Url.endpoint(authority)
+const checkAuthority = (options: Options): Effect.Effect<void, InvalidOption> => {
+  const { authority, issuer, server, tenant, tokenEndpoint } = options
+  // Undefined, whatever the type says, if a setting is missing: then it is the authority that is.
+  const isMissing = "authority" in options && (issuer ?? server ?? tokenEndpoint) === undefined
+  if (authority === undefined && !isMissing) return Effect.void
+  const url = authority === undefined || authority.includes("?") ? undefined : Url.endpoint(authority)
   if (url === undefined) return Effect.fail(invalid("authority", `${Url.expected}, nor a query`))
   if (tenant !== undefined && !/^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(tenant)) {
     return Effect.fail(invalid("tenant", "an identifier or a domain"))

@@ -27,7 +27,7 @@ import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Credentials from "../Credentials.ts"
-import type { InvalidOption, MissingCredentials, PartialCredentials } from "../CredentialsError.ts"
+import { InvalidOption, type MissingCredentials, type PartialCredentials } from "../CredentialsError.ts"
 import { own } from "../internal/own.ts"
 import * as Grant from "../protocol/Grant.ts"
 import * as Provider from "../Provider.ts"
@@ -45,7 +45,8 @@ export type Options = Provider.GrantOptions
 /**
  * A provider of tokens for the client itself.
  *
- * **Details** – a refresh token, should a server send one, is not spent: the client can always ask again.
+ * **Details** – a refresh token, should a server send one, is not spent: the client can always ask again. The client has to prove who it is (RFC 6749 §4.4): without `clientSecret` and
+ * `authentication` the layer fails, unless that is `ClientAuthentication.none`.
  *
  * @example
  * ```ts
@@ -67,8 +68,20 @@ export type Options = Provider.GrantOptions
  */
 export const make = (options: Options): Provider.Provider<HttpClient> => {
   const mine = own(options)
-  return Provider.fromGrant(name, mine, () => Effect.succeed(Grant.clientCredentials(mine)), { refreshes: false })
+  // RFC 6749 §4.4: the grant is for confidential clients. A secret that is missing in an environment must not make a public one of this.
+  const isUnproven = mine.clientSecret === undefined && mine.authentication === undefined
+  return Provider.fromGrant(name, mine, () => Effect.succeed(Grant.clientCredentials(mine)), {
+    refreshes: false,
+    ...(isUnproven ? { check: Effect.fail(unproven()) } : {})
+  })
 }
+
+const unproven = (): InvalidOption =>
+  new InvalidOption({
+    provider: name,
+    option: "clientSecret",
+    expected: "given, or else the option authentication: ClientAuthentication.none if the server asks for no proof"
+  })
 
 /**
  * Credentials for the client itself. Fails with `InvalidOption` if an option cannot work, before anything is sent.

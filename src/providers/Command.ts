@@ -183,15 +183,16 @@ const problemOf = (options: Options): InvalidOption | undefined => {
       'free of " % ! ^ & | < >, line breaks and a backslash at the end, which the shell that runs such scripts would act upon'
     )
   }
-  if (args.some((arg) => /\0|\p{Cs}/u.test(arg))) return invalid("args", "well-formed text without the character NUL")
+  if (args.some((arg) => typeof arg !== "string" || /\0|\p{Cs}/u.test(arg)))
+    return invalid("args", "well-formed text without the character NUL")
   const named = [...Object.keys(environment), ...(inherit === "all" ? [] : inherit)]
   if (
     named.some((name) => name === "" || /[=\0]/.test(name)) ||
-    Object.values(environment).some((text) => text.includes("\0"))
+    Object.values(environment).some((text) => typeof text !== "string" || text.includes("\0"))
   ) {
     return invalid(
       Object.keys(environment).length > 0 ? "environment" : "inherit",
-      "made of names without an equals sign, and no character NUL"
+      "made of names without an equals sign, and of text without the character NUL"
     )
   }
   if (workingDirectory !== undefined && (Text.isBlank(workingDirectory) || workingDirectory.includes("\0"))) {

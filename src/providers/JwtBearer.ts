@@ -93,8 +93,9 @@ const refuse = (reason: RefreshError["reason"]) => new RefreshError({ provider: 
 
 const unsigned = (description: string) => refuse({ _tag: "Assertion", description })
 
+/** What is neither, as a setting that is missing in spite of its type, is found out as a blank one. */
 const isGiven = (assertion: Options["assertion"]): assertion is ClientAuthentication.Secret =>
-  typeof assertion === "string" || Redacted.isRedacted(assertion) || Effect.isEffect(assertion)
+  typeof assertion !== "object" || Redacted.isRedacted(assertion) || Effect.isEffect(assertion)
 
 const invalid = (option: string, expected: string) => new InvalidOption({ provider: name, option, expected })
 

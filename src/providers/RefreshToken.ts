@@ -30,6 +30,7 @@ import * as Redacted from "effect/Redacted"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials } from "../CredentialsError.ts"
 import { own } from "../internal/own.ts"
+import * as Secret from "../internal/secret.ts"
 import * as Grant from "../protocol/Grant.ts"
 import * as Provider from "../Provider.ts"
 
@@ -90,7 +91,7 @@ export const make = (given: Options): Provider.Provider<HttpClient> => {
     },
     { refreshes: false, credential: first }
   )
-  return Redacted.value(first).trim() === ""
+  return Secret.isBlank(first)
     ? Provider.make({
         ...provider,
         check: Effect.fail(

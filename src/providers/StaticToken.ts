@@ -30,6 +30,7 @@ import * as Redacted from "effect/Redacted"
 import type { Authorization } from "../Authorization.ts"
 import * as Credentials from "../Credentials.ts"
 import { InvalidOption, type MissingCredentials, type PartialCredentials, RefreshError } from "../CredentialsError.ts"
+import * as Secret from "../internal/secret.ts"
 import * as Provider from "../Provider.ts"
 import * as Token from "../Token.ts"
 
@@ -67,7 +68,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const make = (options: Options): Provider.Provider => {
-  const accessToken = Redacted.isRedacted(options.token) ? options.token : Redacted.make(options.token)
+  const accessToken = Secret.isBlank(options.token) ? Redacted.make("") : Secret.redacted(options.token)
   return Provider.make({
     name,
     ...(options.authorization === undefined ? {} : { authorization: options.authorization }),

@@ -98,13 +98,14 @@ const problemOf = <R>(options: Options<R>): InvalidOption | undefined => {
   const invalid = (option: string, expected: string) => new InvalidOption({ provider: name, option, expected })
   for (const option of ["subjectToken", "actorToken"] as const) {
     const token = options[option]
-    if (token !== undefined && !Effect.isEffect(token) && Secret.isBlank(token)) {
+    const isLeftOut = option === "actorToken" && token === undefined
+    if (!isLeftOut && !Effect.isEffect(token) && Secret.isBlank(token!)) {
       return invalid(option, "a token, not blank")
     }
   }
   for (const option of ["subjectTokenType", "actorTokenType", "requestedTokenType"] as const) {
     const type = options[option]
-    if (type !== undefined && !isType(type)) {
+    if ((type !== undefined || option === "subjectTokenType") && !isType(type!)) {
       return invalid(option, "accessToken, refreshToken, idToken, jwt, saml1, saml2 or the URI of another type")
     }
   }
