@@ -342,6 +342,13 @@ const usual: Circumstances = {
 const isUsual = (state: Circumstances): boolean =>
   (Object.keys(usual) as ReadonlyArray<keyof Circumstances>).every((name) => state[name] === usual[name])
 
+/** Whether a token holds a refresh token that is nowhere else. Any other token can be had again. */
+const isLosable = ({ replaces, token }: Unsaved): boolean =>
+  Option.isSome(token.refreshToken) &&
+  !Option.exists(replaces ?? Option.none<Token.Token>(), (before) =>
+    Equal.equals(before.refreshToken, token.refreshToken)
+  )
+
 /** Whether there is anything to remember in it. */
 const isEmpty = (backlog: Backlog): boolean => backlog.unsaved === undefined && backlog.warned === undefined
 
@@ -630,9 +637,19 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
       this.tell({ _tag: "PersistFailed", at: moment(Timing.instant(clock)), error: unsaved.error })
       if (this.#state.saving === undefined && !this.#state.closed)
         this.set({ saving: Runtime.runFork(this.#common.runtime, Effect.interruptible(this.save(1))) })
-      return Effect.logError(
-        `${unsaved.error.message}; the token is used from memory, and storing it is tried again until it succeeds`
-      )
+      return this.complain(unsaved, unsaved.error)
+    })
+  }
+
+  /** Says why a token is not stored, again only if the reason has changed. */
+  complain(unsaved: Unsaved, error: TokenStoreError): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { backlog } = this.#state
+      if (backlog === undefined || backlog.warned === error.reason)
+        return Effect.logDebug("the token could not be stored again")
+      backlog.warned = error.reason
+      const log = isLosable(unsaved) ? Effect.logError : Effect.logWarning
+      return log(`${error.message}; the token is used from memory, and storing it is tried again until it succeeds`)
     })
   }
 
@@ -641,8 +658,12 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
       Effect.flatMap((jitter) => Effect.sleep(Duration.millis(Timing.savePause(count, jitter)))),
       Effect.zipRight(this.saveOnce()),
       Effect.matchCauseEffect({
-        onFailure: () =>
-          Effect.zipRight(Effect.logWarning("the token could not be stored again"), this.save(count + 1)),
+        onFailure: (cause) => {
+          const unsaved = this.#state.backlog?.unsaved
+          const error = Option.getOrElse(Cause.failureOption(cause), () => unsaved?.error)
+          const complaint = unsaved === undefined || error === undefined ? Effect.void : this.complain(unsaved, error)
+          return Effect.zipRight(complaint, this.save(count + 1))
+        },
         onSuccess: () =>
           Effect.suspend(() => {
             if (this.#state.backlog?.unsaved !== undefined) return this.save(1)
@@ -662,6 +683,7 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
       return shelf === undefined || unsaved === undefined
         ? Effect.void
         : Effect.map(unsaved.save, () => {
+            shelf.warned = undefined
             if (shelf.unsaved === unsaved) shelf.unsaved = undefined
           })
     })
@@ -987,7 +1009,12 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
             Effect.interruptible,
             Effect.timeoutOption(closingTime),
             Effect.withClock(liveClock),
-            Effect.catchAll((error) => Effect.logError(`${error.message}; the token is lost with this program`)),
+            Effect.catchAll((error) => {
+              const unsaved = this.#state.backlog?.unsaved
+              return unsaved === undefined || !isLosable(unsaved)
+                ? Effect.void
+                : Effect.logError(`${error.message}; the token is lost with this program`)
+            }),
             Effect.annotateLogs("provider", this.#provider.name)
           )
         )

@@ -88,7 +88,7 @@ export interface Need {
 export interface Backlog {
   /** A token that is not in the store, although it should be. */
   unsaved?: Unsaved | undefined
-  /** Why the store could not be read the last time, if somebody was told already. */
+  /** Why the store failed the last time, if somebody was told already. */
   warned?: TokenStoreError["reason"] | undefined
 }
 
@@ -539,11 +539,11 @@ export const persisted: {
         return Effect.fail(failed(error))
       }
       const previous = Option.orElse(mine, () => need.previous)
-      const warning =
-        need.backlog?.warned === error.reason
-          ? Effect.void
-          : Effect.logWarning(`${error.message}; going on without the store`)
-      if (need.backlog !== undefined) need.backlog.warned = error.reason
+      const warning = Effect.suspend(() => {
+        if (need.backlog?.warned === error.reason) return Effect.void
+        if (need.backlog !== undefined) need.backlog.warned = error.reason
+        return Effect.logWarning(`${error.message}; going on without the store`)
+      })
       return self.acquire({ ...need, previous }).pipe(
         Effect.locally(Spending.withoutRefreshTokens, Option.isNone(mine)),
         Effect.tap((token) => Effect.sync(() => owe(store, need, token, { replaces: unsaved?.replaces, error }))),

@@ -18,7 +18,12 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as AuthorizationServer from "../src/AuthorizationServer.ts"
 import * as Credentials from "../src/Credentials.ts"
-import { RefreshError, type RefreshErrorReason, RevocationError } from "../src/CredentialsError.ts"
+import {
+  RefreshError,
+  type RefreshErrorReason,
+  RevocationError,
+  type TokenStoreError
+} from "../src/CredentialsError.ts"
 import * as IdToken from "../src/IdToken.ts"
 import * as Provider from "../src/Provider.ts"
 import * as RefreshToken from "../src/providers/RefreshToken.ts"
@@ -325,6 +330,63 @@ describe("Provider.persisted when the store fails", () => {
       )
       assert.strictEqual(server.reused, 0)
       assert.notInclude(lines.join(), "r2")
+    }).pipe(Effect.provide(Layer.merge(store.layer, layer)))
+  })
+
+  it.effect.each([
+    { what: "could be had again", rotates: false, reading: false, level: "WARN" },
+    { what: "came with a refresh token", rotates: true, reading: false, level: "ERROR" },
+    { what: "could be had again, in a store that cannot even be read", rotates: false, reading: true, level: "WARN" }
+  ])(
+    "a store that stays broken is told of once, while a token waits for it that $what",
+    ({ level, reading, rotates }) => {
+      const store = FailingStore.make()
+      const { layer, lines } = logged()
+      return Effect.gen(function* () {
+        const spoil = (reason: TokenStoreError["reason"]) => {
+          store.writing = reason
+          if (reading) store.reading = reason
+        }
+        spoil("Permissions")
+        const counted = counting({ rotates, lifetime: 600 })
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const credentials = yield* Credentials.make(Provider.persisted(counted.provider, key))
+            for (let hour = 0; hour < 6; hour++) {
+              yield* credentials.token
+              yield* TestClock.adjust("10 minutes")
+            }
+            assert.strictEqual(lines.length, 1, lines.join("\n"))
+            assert.match(lines[0]!, new RegExp(`^${level} .*Permissions`))
+            spoil("Unavailable")
+            yield* TestClock.adjust("1 hour")
+            assert.strictEqual(lines.length, 2, lines.join("\n"))
+            assert.match(lines[1]!, new RegExp(`^${level} .*Unavailable`))
+            lines.length = 0
+          })
+        )
+        // The last words are for what is lost.
+        assert.deepStrictEqual(
+          lines.map((line) => line.replace(/:.*;/, ":")),
+          rotates ? ["ERROR token store, transaction of me: the token is lost with this program"] : []
+        )
+      }).pipe(Effect.provide(Layer.merge(store.layer, layer)))
+    }
+  )
+
+  it.scoped("a store that breaks again is told of again", () => {
+    const store = FailingStore.make()
+    const { layer, lines } = logged()
+    return Effect.gen(function* () {
+      const credentials = yield* Credentials.make(Provider.persisted(counting({ lifetime: 600 }).provider, key))
+      for (const times of [1, 2]) {
+        store.writing = "Unavailable"
+        yield* credentials.token
+        assert.strictEqual(lines.length, times, lines.join("\n"))
+        store.writing = undefined
+        yield* TestClock.adjust("10 minutes")
+        assert.isTrue(Option.isSome(store.peek(key)))
+      }
     }).pipe(Effect.provide(Layer.merge(store.layer, layer)))
   })
 
