@@ -119,9 +119,11 @@ export const layerMemory = (): Layer.Layer<TokenStore> =>
                   if (Option.isNone(after)) return Effect.sync(() => tokens.delete(key))
                   if (Option.contains(stored, after.value)) return Effect.void
                   // Whoever holds it must not change what is stored.
-                  Object.freeze(after.value.scope)
-                  tokens.set(key, Object.freeze(after.value))
-                  return PubSub.publish(written, [key, after.value] as const)
+                  const token = Object.freeze(
+                    Token.make({ ...after.value, scope: Object.freeze([...after.value.scope]) })
+                  )
+                  tokens.set(key, token)
+                  return PubSub.publish(written, [key, token] as const)
                 })
               )
             )

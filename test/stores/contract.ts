@@ -137,6 +137,16 @@ export const contract = <E>(name: string, place: Place<E>): void => {
       })
     )
 
+    it.scopedLive("whoever gave a token may go on with what he made it of", () =>
+      Effect.gen(function* () {
+        const it = yield* store
+        const scope = ["read"]
+        yield* put(it, "me", { ...numbered(1), scope })
+        scope.push("write")
+        assert.deepStrictEqual(Option.getOrThrow(yield* it.get("me")).scope, ["read"])
+      })
+    )
+
     it.scopedLive("shows a transaction what the one before has stored, and replaces it", () =>
       Effect.gen(function* () {
         const it = yield* store
