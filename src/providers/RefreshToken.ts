@@ -50,8 +50,8 @@ export type Options = Provider.GrantOptions & {
 /**
  * A provider that spends a refresh token.
  *
- * **Details** – a refresh token is spent once: when the server has issued another, the first is never offered again, and when an answer was lost the
- * error is `Ambiguous`. For what to do when the server refuses it, add another provider with `Provider.orElse`.
+ * **Details** – a refresh token is spent once: while a token is held or stored, it is the one that the server issued last, and when an answer was lost the error is `Ambiguous`. After
+ * `forget` and `revoke` there is nothing left but the first, which a server that rotates or has revoked it refuses: give it a fresh one then. For what to do when the server refuses it, add another provider with `Provider.orElse`.
  *
  * @example
  * ```ts

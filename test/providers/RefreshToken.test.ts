@@ -66,6 +66,29 @@ describe("RefreshToken", () => {
     })
   )
 
+  it.scoped.each(["forget", "revoke"] as const)("after %s it begins with the first, which may be refused", (how) =>
+    Effect.gen(function* () {
+      const { options, server } = yield* loggedIn({ rotation: true })
+      yield* Effect.gen(function* () {
+        const credentials = yield* Credentials.make(
+          RefreshToken.make({
+            ...options,
+            tokenEndpoint: undefined,
+            server: AuthorizationServer.discover(server.issuer)
+          })
+        )
+        yield* credentials.token
+        yield* credentials[how]
+        const { reason } = yield* Effect.flip(credentials.token)
+        assert.deepInclude(reason, { _tag: "Rejected", code: "invalid_grant" })
+      }).pipe(Effect.provide(server.layer))
+      assert.deepStrictEqual(offered(server), [
+        Redacted.value(options.refreshToken),
+        Redacted.value(options.refreshToken)
+      ])
+    })
+  )
+
   it.scoped("keeps the refresh token where the server sends no other (S044)", () =>
     Effect.gen(function* () {
       const { options, server } = yield* loggedIn({ rotation: false })
