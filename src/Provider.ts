@@ -797,7 +797,7 @@ export const startingWith: {
  * is not a reason to ask somebody else, nor is a login that is needed in the background, where nobody may be asked for it: that is left to the first caller.
  *
  * **Details** – a token of the other provider is renewed, and revoked, by that one; each server only ever sees its own tokens. So that
- * this holds after a restart too, a token of the other provider says so in its `extra`.
+ * this holds after a restart too, a token says in its `extra` of which of both it is; one of neither, whose place another provider has taken since, is shown to nobody.
  *
  * @example
  * ```ts
@@ -820,10 +820,18 @@ export const orElse: {
   <R2>(that: Provider<R2>): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2>
 } = /* @__PURE__ */ dual(2, <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2> => {
-  const id = Option.getOrElse(that.key, () => that.name)
-  const isThats = (token: Token.Token) => Provenance.isOf(token, id)
+  const [selfs, thats] = [self, that].map(({ key, name }, at) => `${at} ${Option.getOrElse(key, () => name)}`) as [
+    string,
+    string
+  ]
+  const isThats = (token: Token.Token) => Provenance.isOf(token, thats)
+  // What neither has left, others did that had their places: it is shown to nobody.
+  const isSelfs = (token: Token.Token) =>
+    !isThats(token) && (Provenance.isOf(token, selfs) || !Provenance.isMarked(token))
+  const asSelf = (need: Need): Effect.Effect<Token.Token, RefreshError, R | R2> =>
+    Effect.map(self.acquire(need), (token) => Provenance.mark(token, selfs))
   const asThat = (need: Need): Effect.Effect<Token.Token, RefreshError, R | R2> =>
-    Effect.map(that.acquire(need), (token) => Provenance.mark(token, id))
+    Effect.map(that.acquire(need), (token) => Provenance.mark(token, thats))
   const orElse = <A>(
     first: Effect.Effect<A, RefreshError, R | R2>,
     second: () => Effect.Effect<A, RefreshError, R | R2>
@@ -838,24 +846,24 @@ export const orElse: {
     acquire: (need) => {
       const anew = { ...need, previous: Option.none() }
       return Option.exists(need.previous, isThats)
-        ? orElse(asThat(need), () => self.acquire(anew))
-        : orElse(self.acquire(need), () => asThat(anew))
+        ? orElse(asThat(need), () => asSelf(anew))
+        : orElse(asSelf(Option.exists(need.previous, isSelfs) ? need : anew), () => asThat(anew))
     },
     timeLimit: Duration.sum(self.timeLimit, that.timeLimit),
     // Each server hears of what is its own; whatever becomes of the one, the other is told too.
     revoke: (held) => {
-      const [selfs, thats] = Arr.partition(held, isThats)
-      return Effect.zipWith(Effect.exit(self.revoke(selfs)), Effect.exit(that.revoke(thats)), (first, second) =>
+      const [ours, theirs] = [held.filter(isSelfs), held.filter(isThats)]
+      return Effect.zipWith(Effect.exit(self.revoke(ours)), Effect.exit(that.revoke(theirs)), (first, second) =>
         Exit.zipRight(first, second)
       ).pipe(Effect.flatten)
     },
     forget: Effect.zipRight(self.forget, that.forget),
     updates:
-      that.updates === Stream.empty
-        ? self.updates
+      self.updates === Stream.empty && that.updates === Stream.empty
+        ? Stream.empty
         : merged<Token.Token, R | R2>(
-            self.updates,
-            Stream.map(that.updates, (token) => Provenance.mark(token, id))
+            Stream.map(self.updates, (token) => Provenance.mark(token, selfs)),
+            Stream.map(that.updates, (token) => Provenance.mark(token, thats))
           ),
     check: Effect.zipRight(self.check, that.check)
   })

@@ -133,6 +133,28 @@ describe("Provider.orElse", () => {
     })
   )
 
+  it.effect("what another fallback has left in the store is shown to neither (S161)", () =>
+    Effect.gen(function* () {
+      const [self, old, fresh] = [counting(), counting({ rotates: true, lifetime: 600 }), counting()]
+      self.always = { _tag: "ReauthenticationRequired", subtype: "invalid_rapt" }
+      const start = (that: typeof old, key: string) =>
+        Provider.orElse(self.provider, Provider.make({ ...that.provider, key: Option.some(key) })).pipe(
+          Provider.persisted("both"),
+          Credentials.make,
+          Effect.flatMap(({ token }) => token),
+          Effect.scoped
+        )
+      yield* start(old, "old")
+      yield* TestClock.adjust("1 hour")
+      yield* start(fresh, "fresh")
+      const offered = [...self.needs, ...fresh.needs].flatMap(({ previous }) => Option.toArray(previous))
+      assert.deepStrictEqual(
+        offered.filter(({ refreshToken }) => Option.isSome(refreshToken)),
+        []
+      )
+    }).pipe(Effect.provide(TokenStore.layerMemory()))
+  )
+
   const loggedIn = (user: string) => {
     const { needs, provider } = counting({ rotates: true })
     const revoked: Array<string> = []

@@ -25,6 +25,9 @@ export const mark = <A extends Marked>(token: A, provider: string): A =>
 
 export const isOf = (token: Marked, provider: string): boolean => marks(token).includes(provider)
 
+/** Whether it is of one of several at all. */
+export const isMarked = (token: Marked): boolean => marks(token).length > 0
+
 /** Whether two tokens are of the same provider. */
 export const isSame = (self: Marked, that: Marked): boolean =>
   JSON.stringify([...marks(self)].sort()) === JSON.stringify([...marks(that)].sort())
