@@ -536,6 +536,10 @@ export const persisted: {
       const isShared =
         Option.isNone(mine) && Option.exists(need.previous, ({ refreshToken }) => Option.isSome(refreshToken))
       if (onStoreFailure === "fail" || error.reason === "LockTimeout" || error.reason === "Conflict" || isShared) {
+        // Nobody has logged out: what is held takes the place of what was spoiled.
+        if (isShared && error.reason === "Corrupt") {
+          owe(store, need, Option.getOrThrow(need.previous), { replaces: undefined, error })
+        }
         return Effect.fail(failed(error))
       }
       const previous = Option.orElse(mine, () => need.previous)
@@ -820,10 +824,8 @@ export const orElse: {
   <R2>(that: Provider<R2>): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2>
 } = /* @__PURE__ */ dual(2, <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2> => {
-  const [selfs, thats] = [self, that].map(({ key, name }, at) => `${at} ${Option.getOrElse(key, () => name)}`) as [
-    string,
-    string
-  ]
+  const idOf = ({ key, name }: Provider<any>) => Option.getOrElse(key, () => name)
+  const [selfs, thats] = [`first ${idOf(self)}`, `else ${idOf(that)}`]
   const isThats = (token: Token.Token) => Provenance.isOf(token, thats)
   // What neither has left, others did that had their places: it is shown to nobody.
   const isSelfs = (token: Token.Token) =>

@@ -510,6 +510,25 @@ describe("Provider.persisted when the store fails", () => {
     }).pipe(Effect.provide(store.layer))
   })
 
+  it.scoped("what was spoiled is replaced by what is held, and the login goes on (S167)", () => {
+    const store = FailingStore.make()
+    return Effect.gen(function* () {
+      const server = serverOf()
+      const credentials = yield* Credentials.make(Provider.persisted(server.provider, key))
+      yield* credentials.token
+      yield* TestClock.adjust("590 seconds")
+      // The first who reads it finds out, and sets it aside.
+      store.reading = "Corrupt"
+      yield* credentials.maintain
+      store.reading = undefined
+      store.wipe(key)
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(show(yield* credentials.token), "t2")
+      assert.deepStrictEqual(server.spent, ["r1"])
+      assert.strictEqual(Option.map(store.peek(key), show).pipe(Option.getOrNull), "t2")
+    }).pipe(Effect.provide(store.layer))
+  })
+
   it.effect("nothing is obtained without the lock while somebody else has it", () => {
     const store = FailingStore.make()
     return Effect.gen(function* () {

@@ -20,6 +20,8 @@ export interface FailingStore {
   readonly peek: (key: string) => Option.Option<Token.Token>
   /** Puts something there behind everybody's back, without the lock. */
   readonly poke: (key: string, token: Token.Token) => void
+  /** Takes away what is there, in the same manner. */
+  readonly wipe: (key: string) => void
 }
 
 export const make = (): FailingStore => {
@@ -35,6 +37,7 @@ export const make = (): FailingStore => {
     writes: () => writes,
     peek: (key) => Option.fromNullable(behind.get(key)),
     poke: (key, token) => void behind.set(key, token),
+    wipe: (key) => void behind.delete(key),
     layer: Layer.map(TokenStore.layerMemory(), (context) => context).pipe(
       Layer.flatMap((context) => {
         const memory = context.unsafeMap.get(TokenStore.TokenStore.key) as TokenStore.TokenStore
