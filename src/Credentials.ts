@@ -56,6 +56,7 @@ import { closeWith } from "./internal/emptyScope.ts"
 import type { Looking } from "./internal/looking.ts"
 import * as Provenance from "./internal/provenance.ts"
 import * as Spending from "./internal/spending.ts"
+import * as Text from "./internal/text.ts"
 import * as Timing from "./internal/timing.ts"
 import type { Backlog, Need, Provider, Unsaved } from "./Provider.ts"
 import * as Status from "./Status.ts"
@@ -505,7 +506,10 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
       Option.getOrUndefined(Cause.failureOption(exit.cause)) ??
       (Cause.isInterruptedOnly(exit.cause)
         ? undefined
-        : this.refuse({ _tag: "Source", description: "the provider failed unexpectedly" }))
+        : this.refuse({
+            _tag: "Source",
+            description: `the provider failed unexpectedly (${Text.kindOf(Cause.squash(exit.cause))})`
+          }))
     )
   }
 
@@ -1007,13 +1011,14 @@ class Running<R> extends Inspectable.Class implements Credentials, Looking<Token
         Effect.zipRight(
           this.saveOnce().pipe(
             Effect.interruptible,
-            Effect.timeoutOption(closingTime),
+            Effect.mapError(({ message }) => message),
+            Effect.timeoutFail({ duration: closingTime, onTimeout: () => "storing it takes too long" }),
             Effect.withClock(liveClock),
-            Effect.catchAll((error) => {
+            Effect.catchAll((why) => {
               const unsaved = this.#state.backlog?.unsaved
               return unsaved === undefined || !isLosable(unsaved)
                 ? Effect.void
-                : Effect.logError(`${error.message}; the token is lost with this program`)
+                : Effect.logError(`${why}; the token is lost with this program`)
             }),
             Effect.annotateLogs("provider", this.#provider.name)
           )

@@ -17,6 +17,7 @@ import * as Credentials from "../src/Credentials.ts"
 import type { RefreshError, RefreshErrorReason } from "../src/CredentialsError.ts"
 import * as TokenFactory from "../src/providers/TokenFactory.ts"
 import * as Token from "../src/Token.ts"
+import { canary } from "./support/LeakScanner.ts"
 import { counting, type CountingOptions, show, withoutJitter } from "./support/engine.ts"
 
 const down: RefreshErrorReason = { _tag: "Unavailable", status: 503 }
@@ -564,6 +565,27 @@ describe("Credentials", () => {
       assert.strictEqual(reasonOf(yield* Effect.exit(credentials.token)), "Source")
       assert.strictEqual(counted.aborted(), 1)
     })
+  )
+
+  it.effect("a defect in the background tells its kind, and nothing of what it says (S031)", () =>
+    Effect.gen(function* () {
+      const counted = counting({ lifetime: 600 })
+      const credentials = yield* Credentials.make({
+        ...counted.provider,
+        acquire: (need) =>
+          Option.isSome(need.previous)
+            ? Effect.die(new RangeError(canary("in a defect")))
+            : counted.provider.acquire(need)
+      })
+      yield* credentials.token
+      const failures = yield* Effect.fork(
+        Stream.runHead(Stream.filter(credentials.events, ({ _tag }) => _tag === "RenewalFailed"))
+      )
+      yield* TestClock.adjust("595 seconds")
+      yield* credentials.token
+      const event = Option.getOrThrow(yield* Fiber.join(failures))
+      assert.include(JSON.stringify(event), "the provider failed unexpectedly (RangeError)")
+    }).pipe(Effect.scoped)
   )
 
   it.effect("a layer of any provider is on schedule if it is told to be, and on demand if not", () =>

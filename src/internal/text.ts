@@ -4,6 +4,7 @@
  *
  * @module
  */
+import * as Predicate from "effect/Predicate"
 
 /** Somebody else's text, fit for a terminal and a log: no controls, no invisible or direction-changing characters, at most `max` long. */
 export const printable = (text: string, max: number): string =>
@@ -53,3 +54,11 @@ export const withoutSecrets = (text: string, max: number): string =>
       .replace(/[\w+=.~%-]{16,}/g, (run) => (/\d/.test(run) || (/[a-z]/.test(run) && /[A-Z]/.test(run)) ? "…" : run)),
     max
   )
+
+/** What kind of error it is: what it says may quote a secret. */
+export const kindOf = (error: unknown): string =>
+  Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag)
+    ? error._tag
+    : error instanceof Error
+      ? error.name
+      : typeof error

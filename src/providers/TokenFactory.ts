@@ -32,6 +32,7 @@ import type * as Scope from "effect/Scope"
 import type { Authorization } from "../Authorization.ts"
 import * as Credentials from "../Credentials.ts"
 import { type InvalidOption, RefreshError } from "../CredentialsError.ts"
+import * as Text from "../internal/text.ts"
 import * as Jwt from "../Jwt.ts"
 import * as Provider from "../Provider.ts"
 import * as Token from "../Token.ts"
@@ -104,7 +105,7 @@ const ask = <R>(
   Effect.gen(function* () {
     const askedAt = yield* DateTime.now
     const made = yield* Effect.mapError(call(options, need), (error) =>
-      error instanceof RefreshError ? error : failed(`the token factory failed (${kindOf(error)})`)
+      error instanceof RefreshError ? error : failed(`the token factory failed (${Text.kindOf(error)})`)
     )
     const token = Predicate.isString(made)
       ? Token.fromAccessToken(Redacted.make(made), askedAt)
@@ -150,13 +151,6 @@ const call = <R>({ token }: Options<R>, need: Provider.Need): Effect.Effect<Made
             ? Effect.tryPromise({ try: () => made, catch: (error) => error })
             : Effect.succeed(made)
       )
-
-const kindOf = (error: unknown): string =>
-  Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag)
-    ? error._tag
-    : error instanceof Error
-      ? error.name
-      : typeof error
 
 /**
  * Credentials from an Effect or a function.
