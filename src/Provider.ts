@@ -26,6 +26,7 @@ import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -1084,7 +1085,8 @@ export type Configured<A> = { readonly [Name in keyof A]: Config.Config<A[Name]>
  * incomplete (`PartialCredentials`, naming both lists); blank counts as absent.
  *
  * **Details** – where there are several `Sources`, each is asked for the whole record, in order, and the first that has *any* of the settings decides
- * alone: settings of different sources are never mixed. A setting with a default (`Config.option`, `Config.withDefault`) may be absent.
+ * alone: settings of different sources are never mixed. A setting with a default (`Config.option`, `Config.withDefault`) may be absent;
+ * where nothing but such settings is there, such as a `SCOPE` that is meant for something else, the provider is not configured.
  *
  * @example
  * ```ts
@@ -1121,16 +1123,19 @@ export const fromConfig = <A extends object, R>(
       if (!isUsual && found.size > 0) yield* Effect.logDebug(`${name}: its settings come from ${source.name}`)
       return make(values as A)
     }
-    if (found.size === 0) {
-      const names = sources.map(({ name }) => name)
-      return yield* new MissingCredentials({ provider: name, missing, ...(isUsual ? {} : { sources: names }) })
-    }
     const elsewhere: Array<{ readonly source: string; readonly present: ReadonlyArray<string> }> = []
-    for (const other of sources.slice(sources.indexOf(source) + 1)) {
+    let isMeant = answer.isMeant
+    for (const other of found.size === 0 ? [] : sources.slice(sources.indexOf(source) + 1)) {
       // A source that cannot be read has nothing to add to what is told anyway.
       const answer = yield* Effect.either(ask(name, settings, other))
-      const present = Either.isRight(answer) ? Array.from(answer.right.found).filter((name) => !found.has(name)) : []
+      if (Either.isLeft(answer)) continue
+      isMeant ||= answer.right.isMeant
+      const present = Array.from(answer.right.found).filter((name) => !found.has(name))
       if (present.length > 0) elsewhere.push({ source: other.name, present })
+    }
+    if (!isMeant) {
+      const names = sources.map(({ name }) => name)
+      return yield* new MissingCredentials({ provider: name, missing, ...(isUsual ? {} : { sources: names }) })
     }
     return yield* new PartialCredentials({
       provider: name,
@@ -1146,22 +1151,33 @@ interface Answer {
   readonly source: Sources.Source
   readonly values: Readonly<Record<string, unknown>>
   readonly found: ReadonlySet<string>
+  /** Whether any of them is one that the provider needs: `SCOPE` alone may be there for something else. */
+  readonly isMeant: boolean
   readonly missing: ReadonlyArray<string>
 }
 
+/** Whether a provider can do without a setting. */
+const isOptional = (config: Config.Config<unknown>): Effect.Effect<boolean> =>
+  Effect.isSuccess(Effect.withConfigProvider(config, ConfigProvider.fromMap(new Map())))
+
 const ask = (name: string, settings: object, source: Sources.Source): Effect.Effect<Answer, InvalidOption> =>
   Effect.gen(function* () {
-    const { found, provider } = Settings.watched(yield* source.configProvider)
+    const configProvider = yield* source.configProvider
+    const found = new Set<string>()
+    let isMeant = false
     const values: Record<string, unknown> = {}
     const missing: Array<string> = []
     for (const [option, config] of Object.entries<Config.Config<unknown>>(settings as any)) {
+      const { found: ofIt, provider } = Settings.watched(configProvider)
       const value = yield* Effect.either(Effect.withConfigProvider(config, provider))
+      ofIt.forEach((name) => found.add(name))
+      if (ofIt.size > 0 && !isMeant) isMeant = !(yield* isOptional(config))
       if (Either.isRight(value)) values[option] = value.right
       else if (ConfigError.isMissingDataOnly(value.left)) missing.push(Settings.missingNames(value.left))
       // The ConfigError would quote the value.
       else return yield* new InvalidOption({ provider: name, option, expected: `of the right form in ${source.name}` })
     }
-    return { source, values, found, missing }
+    return { source, values, found, isMeant, missing }
   })
 
 /**

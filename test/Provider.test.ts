@@ -431,9 +431,9 @@ describe("Provider.fromConfig", () => {
     }).pipe(Effect.as(made), Effect.withConfigProvider(environment(variables)), Effect.either)
   }
 
-  it.effect("says what to set when nothing is set, blank counting as nothing (S313)", () =>
+  it.effect("says what to set when nothing that it needs is set, blank counting as nothing (S313)", () =>
     Effect.gen(function* () {
-      for (const variables of [{}, { CLIENT_ID: "", CLIENT_SECRET: "  \t" }, { UNRELATED: "x" }]) {
+      for (const variables of [{}, { CLIENT_ID: "", CLIENT_SECRET: "  \t" }, { UNRELATED: "x" }, { SCOPE: "read" }]) {
         const result = yield* load(variables)
         assert.strictEqual(
           result._tag === "Left" ? result.left.message : "",
@@ -449,7 +449,7 @@ describe("Provider.fromConfig", () => {
       const cases: ReadonlyArray<readonly [Record<string, string>, ReadonlyArray<string>, ReadonlyArray<string>]> = [
         [{ CLIENT_ID: "x" }, ["CLIENT_ID"], ["TOKEN_URL or ISSUER", "CLIENT_SECRET"]],
         [{ ISSUER: "https://id.test", CLIENT_ID: "x", CLIENT_SECRET: " " }, ["ISSUER", "CLIENT_ID"], ["CLIENT_SECRET"]],
-        [{ SCOPE: "read" }, ["SCOPE"], ["TOKEN_URL or ISSUER", "CLIENT_ID", "CLIENT_SECRET"]]
+        [{ SCOPE: "read", CLIENT_ID: "x" }, ["CLIENT_ID", "SCOPE"], ["TOKEN_URL or ISSUER", "CLIENT_SECRET"]]
       ]
       for (const [variables, present, missing] of cases) {
         const result = yield* load(variables)

@@ -54,12 +54,12 @@ describe("Sources", () => {
         )
         const decides = places.findIndex((present) => present.length > 0)
         const has = (name: string) => places[decides]?.includes(name) === true
-        const expected =
-          decides === -1
-            ? "MissingCredentials"
-            : has("ID") && has("SECRET")
-              ? `ID${decides}/SECRET${decides}/${has("SCOPE") ? `SCOPE${decides}` : "-"}`
-              : "PartialCredentials"
+        const isMeant = places.some((present) => present.includes("ID") || present.includes("SECRET"))
+        const expected = !isMeant
+          ? "MissingCredentials"
+          : has("ID") && has("SECRET")
+            ? `ID${decides}/SECRET${decides}/${has("SCOPE") ? `SCOPE${decides}` : "-"}`
+            : "PartialCredentials"
         const outcome = yield* madeOf.pipe(
           Effect.catchAll((error) => Effect.succeed(error._tag)),
           Effect.provide(
@@ -70,6 +70,32 @@ describe("Sources", () => {
         assert.strictEqual(outcome, expected, JSON.stringify(places))
       }
     })
+  )
+
+  it.effect(
+    "what a provider can do without makes it neither configured nor half configured: a chain goes on (S313)",
+    () =>
+      Effect.gen(function* () {
+        const chain = Chain.firstConfigured(
+          ClientCredentials.fromConfig(),
+          RefreshToken.fromConfig(),
+          StaticToken.fromConfig()
+        )
+        for (const [settings, outcome] of [
+          [{ SCOPE: "read", TOKEN: "t" }, "StaticToken"],
+          [{ SCOPE: "read" }, "MissingCredentials"],
+          [{ SCOPE: "read", CLIENT_ID: "me", TOKEN: "t" }, "PartialCredentials"]
+        ] as const) {
+          const names = Effect.map(chain, (provider) => provider.name)
+          const name = yield* Effect.merge(Effect.mapError(variables(settings)(names), ({ _tag }) => _tag))
+          assert.include(name, outcome)
+        }
+        const error = yield* Effect.flip(variables({ SCOPE: "read" })(ClientCredentials.fromConfig()))
+        assert.strictEqual(
+          error.message,
+          "ClientCredentials is not configured: set TOKEN_URL or ISSUER, CLIENT_ID, CLIENT_SECRET"
+        )
+      })
   )
 
   it.effect("a source that is half configured says so, and names what only others have", () =>

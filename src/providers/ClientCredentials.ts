@@ -111,7 +111,7 @@ export const layer = <Name extends string = "default">(
  * A provider from configuration: by default the environment variables `TOKEN_URL` or `ISSUER`, `CLIENT_ID`, `CLIENT_SECRET` and, if set, `SCOPE`. Everything
  * else is an option.
  *
- * **Details** – fails with `MissingCredentials` if none of them is set, with `PartialCredentials` if some are; blank counts as not set.
+ * **Details** – fails with `MissingCredentials` if none of them is set, or `SCOPE` alone, with `PartialCredentials` if some are; blank counts as not set.
  *
  * @example
  * ```ts
