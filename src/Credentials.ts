@@ -58,6 +58,7 @@ import * as Provenance from "./internal/provenance.ts"
 import * as Spending from "./internal/spending.ts"
 import * as Text from "./internal/text.ts"
 import * as Timing from "./internal/timing.ts"
+import { isUnattended } from "./internal/unattended.ts"
 import type { Backlog, Need, Provider, Unsaved } from "./Provider.ts"
 import * as Status from "./Status.ts"
 import * as Token from "./Token.ts"
@@ -1141,7 +1142,9 @@ export const maker = <R = never>(
         }
         const credentials = new Running(provider, common, scope)
         yield* closeWith(scope, credentials)
-        if (provider.updates !== Stream.empty) yield* Effect.forkIn(credentials.follow(), scope)
+        if (provider.updates !== Stream.empty) {
+          yield* Effect.forkIn(Effect.locally(credentials.follow(), isUnattended, true), scope)
+        }
         return credentials
       })
   })

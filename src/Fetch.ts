@@ -88,7 +88,10 @@ export interface AuthenticatedFetch {
    * {@link authorizationHeader}. At most a second late to notice that a token was forgotten.
    */
   readonly currentHeader: () => string | undefined
-  /** Closes the credentials; what is on its way may land. Nothing can be asked for afterwards. */
+  /**
+   * Closes the credentials; what is on its way may land. Nothing can be asked for afterwards. Where it is never called the program ends all the same when it has nothing else to do, unless
+   * a store has a connection open (`Redis`).
+   */
   readonly close: () => Promise<void>
 }
 

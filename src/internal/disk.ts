@@ -259,8 +259,13 @@ const diskOf = (files: Node.Files, paths: Node.Paths, uid: number | undefined, {
           Effect.acquireRelease(
             Effect.try({
               try: () => {
-                const watcher = files.watch(path, { persistent: false }, (_, name) => emit.single(name ?? undefined))
+                const watcher = files.watch(path, { persistent: false }, (_, name) => {
+                  // Deno forgets it with every change, once this returns.
+                  queueMicrotask(() => watcher.unref())
+                  emit.single(name ?? undefined)
+                })
                 watcher.on("error", (error) => emit.fail(errnoOf(error)))
+                watcher.unref()
                 return watcher
               },
               catch: errnoOf

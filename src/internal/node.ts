@@ -40,6 +40,24 @@ export const environment = (): Readonly<Record<string, string>> => {
   }
 }
 
+interface Timers {
+  /** Deno's own return a number, as a browser's do: to that nothing can be said. */
+  readonly setTimeout: (then: () => void, millis: number) => number | { readonly unref: () => unknown }
+  readonly clearTimeout: (timer: any) => void
+}
+
+/** A pause of real time during which the program may end, where the runtime can do that. */
+export const pause = (millis: number): Effect.Effect<void> =>
+  Effect.flatMap(
+    Effect.orElseSucceed(builtin<Timers>("timers"), () => globalThis as unknown as Timers),
+    (timers) =>
+      Effect.async((resume) => {
+        const timer = timers.setTimeout(() => resume(Effect.void), millis)
+        if (typeof timer === "object") timer.unref()
+        return Effect.sync(() => timers.clearTimeout(timer))
+      })
+  )
+
 /** A connection. */
 export interface Socket {
   readonly on: (event: "connect" | "data" | "end" | "close" | "error", listener: (argument: any) => void) => unknown
@@ -165,6 +183,8 @@ export interface FileCalls {
 export interface Watcher {
   readonly on: (event: "error", listener: (error: unknown) => void) => unknown
   readonly close: () => void
+  /** Lets the program end although this is open: to Deno `persistent` says nothing. */
+  readonly unref: () => unknown
 }
 
 /** Each call in two ways: at once, or in a thread that tells when it is done. */

@@ -14,6 +14,7 @@ import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Form } from "./form.ts"
+import * as Idle from "./idle.ts"
 import * as Record from "./record.ts"
 
 /** Why the store could not do what it was asked. Never what is in a text. */
@@ -286,18 +287,18 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
       )
     }
 
-    /** Runs while anybody wants to know: tells of what happens in the directory, and now and then that something may have. */
+    /** Runs while anybody wants to know, and keeps no program alive by itself: tells of what happens in the directory, and now and then that something may have. */
     const watch = yield* RcRef.make({
       acquire: Effect.zipRight(
         Effect.forkScoped(
           Stream.runForEach(texts.changes, touch).pipe(
             Effect.ignore,
-            Effect.zipRight(Effect.sleep(lookEvery)),
+            Effect.zipRight(Idle.sleep(lookEvery)),
             Effect.forever
           )
         ),
         Effect.forkScoped(
-          Effect.sleep(lookEvery).pipe(
+          Idle.sleep(lookEvery).pipe(
             Effect.zipRight(texts.areTold ?? Effect.succeed(false)),
             Effect.flatMap((areTold) => (areTold ? touchLate : touch(undefined))),
             Effect.forever
@@ -312,6 +313,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TextStore<A, E
           const name = yield* nameOfKey(key)
           const looks = yield* watching(name)
           yield* RcRef.get(watch)
+          yield* Idle.attend
           let stamp = Option.none<string>()
           let text = Option.none<string>()
           /** The token, if it is another one than before. A text that cannot be read is looked at again later. */
