@@ -27,6 +27,9 @@ import * as Password from "../src/providers/Password.ts"
 import * as RefreshToken from "../src/providers/RefreshToken.ts"
 import * as StaticToken from "../src/providers/StaticToken.ts"
 import * as TokenExchange from "../src/providers/TokenExchange.ts"
+import * as Bitfount from "../src/vendors/Bitfount.ts"
+import * as Cognite from "../src/vendors/Cognite.ts"
+import * as Google from "../src/vendors/Google.ts"
 import * as FakeServer from "./support/FakeServer.ts"
 
 const tokenEndpoint = "https://id.example.com/token"
@@ -120,6 +123,24 @@ describe("an option that is undefined", () => {
       const error = Exit.isFailure(exit) && exit.cause._tag === "Fail" ? exit.cause.error : exit
       assert.instanceOf(error, InvalidOption, String(exit))
       assert.deepStrictEqual([(error as InvalidOption).provider, (error as InvalidOption).option], [name, option])
+    })
+  )
+
+  it.effect("vendors: it is one of what they are made of", () =>
+    Effect.gen(function* () {
+      const key = yield* built(() => Bitfount.apiKeys({ accessKeyId: nothing, accessKey: nothing, username: "ada" }))
+      const address = yield* built(() =>
+        Cognite.deviceCode({ authorityUrl: nothing, clientId: "me", scopes: ["read"] })
+      )
+      const file = yield* Effect.exit(Effect.provide(Google.loadFile(nothing), NodeContext.layer))
+      const told = [key, address, file].map((exit: Exit.Exit<unknown, unknown>) =>
+        Exit.isFailure(exit) && exit.cause._tag === "Fail" ? exit.cause.error : exit
+      )
+      told.forEach((error) => assert.instanceOf(error, InvalidOption))
+      assert.deepStrictEqual(
+        told.map((error) => (error as InvalidOption).option),
+        ["accessKey", "tokenEndpoint", "path"]
+      )
     })
   )
 

@@ -120,16 +120,13 @@ export const unsafeEndpoint = (
 ): string | undefined =>
   addresses(metadata).find(([, url]) => Url.endpoint(url, options?.dangerouslyAllowHttp) === undefined)?.[0]
 
-/** All of them, with their names. */
+/** All of them, with their names. The token endpoint is one even where it is missing. */
 const addresses = (metadata: ServerMetadata): ReadonlyArray<readonly [name: string, url: string]> => {
   const under = (prefix: string, urls: { readonly [Name in Endpoint]?: string | undefined }) =>
-    endpoints.flatMap((name) => (urls[name] === undefined ? [] : [[prefix + name, urls[name]] as const]))
-  const { token_endpoint, ...others } = metadata
-  return [
-    ["token_endpoint", token_endpoint],
-    ...under("", others),
-    ...under("mtls_endpoint_aliases.", metadata.mtls_endpoint_aliases ?? {})
-  ]
+    endpoints.flatMap((name) =>
+      urls[name] === undefined && prefix + name !== "token_endpoint" ? [] : [[prefix + name, urls[name]!] as const]
+    )
+  return [...under("", metadata), ...under("mtls_endpoint_aliases.", metadata.mtls_endpoint_aliases ?? {})]
 }
 
 /**

@@ -73,6 +73,7 @@ import * as Browser from "../internal/browser.ts"
 import * as ForeignStore from "../internal/foreignStore.ts"
 import * as Json from "../internal/json.ts"
 import * as SharedFile from "../internal/sharedFile.ts"
+import * as Secret from "../internal/secret.ts"
 import * as Text from "../internal/text.ts"
 import * as Jwt from "../Jwt.ts"
 import * as Provider from "../Provider.ts"
@@ -418,7 +419,7 @@ export const apiKeys = (
 }
 
 const secret = (value: string | Redacted.Redacted): Redacted.Redacted =>
-  Redacted.isRedacted(value) ? value : Redacted.make(value)
+  Secret.isBlank(value) ? Redacted.make("") : Secret.redacted(value)
 
 const beforeColon = (value: Redacted.Redacted): Redacted.Redacted => Redacted.make(Redacted.value(value).split(":")[0]!)
 

@@ -203,7 +203,8 @@ export const clientCredentials = (options: ClientCredentialsOptions): Provider.P
 
 /** The endpoints of an authority, as Entra ID has them. */
 const endpointsOf = (authorityUrl: string) => {
-  const base = `${authorityUrl.replace(/(?<!\/)\/+$/, "")}/oauth2/v2.0`
+  // Nothing that could be an address, where a setting is missing in spite of its type.
+  const base = `${Text.isBlank(authorityUrl) ? "" : authorityUrl.replace(/(?<!\/)\/+$/, "")}/oauth2/v2.0`
   return AuthorizationServer.make({
     authorization_endpoint: `${base}/authorize`,
     token_endpoint: `${base}/token`,

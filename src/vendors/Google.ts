@@ -1143,6 +1143,7 @@ const warnIfShared = (path: string): Effect.Effect<void, never, FileSystem.FileS
 
 const loadAt = (path: string, option: string, options: LoadOptions) =>
   Effect.gen(function* () {
+    if (Text.isBlank(path)) return yield* invalid(option, "the path of a file")
     const members = yield* readJson(path, option)
     if (textAt(members, "private_key") !== undefined) yield* warnIfShared(path)
     const isAllowed = Option.contains(yield* setting("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"), "1")
