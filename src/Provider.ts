@@ -976,7 +976,10 @@ export const fromEndpoint = <R = never>(
             Array.from(options.scope ?? []).sort(),
             options.audience,
             options.resource,
-            options.parameters,
+            // Some pass on whatever stands in a file.
+            options.parameters === undefined
+              ? undefined
+              : fingerprint(Redacted.make(JSON.stringify(Object.entries(options.parameters).sort()))),
             more?.expected ?? more?.verifier?.expected,
             more?.credential === undefined ? undefined : fingerprint(more.credential)
           )
