@@ -36,6 +36,17 @@ const loggedIn = (options?: Testing.Options) =>
     }))
   })
 
+/** Credentials that find the server's endpoints by its issuer, the one for revoking among them. */
+const discovering = (server: Testing.TestServer, { refreshToken }: { readonly refreshToken: Redacted.Redacted }) =>
+  Credentials.make(
+    RefreshToken.make({
+      server: AuthorizationServer.discover(server.issuer),
+      clientId: "me",
+      clientSecret: "c4nary",
+      refreshToken
+    })
+  )
+
 /** The refresh tokens that were offered, in order. */
 const offered = (server: Testing.TestServer) =>
   server.tokenEndpoint.requests.map(({ parameters }) => parameters["refresh_token"])
@@ -70,13 +81,7 @@ describe("RefreshToken", () => {
     Effect.gen(function* () {
       const { options, server } = yield* loggedIn({ rotation: true })
       yield* Effect.gen(function* () {
-        const credentials = yield* Credentials.make(
-          RefreshToken.make({
-            ...options,
-            tokenEndpoint: undefined,
-            server: AuthorizationServer.discover(server.issuer)
-          })
-        )
+        const credentials = yield* discovering(server, options)
         yield* credentials.token
         yield* credentials[how]
         const { reason } = yield* Effect.flip(credentials.token)
@@ -298,13 +303,7 @@ describe("RefreshToken", () => {
     Effect.gen(function* () {
       const { options, server } = yield* loggedIn({ rotation: true })
       yield* Effect.gen(function* () {
-        const credentials = yield* Credentials.make(
-          RefreshToken.make({
-            ...options,
-            tokenEndpoint: undefined,
-            server: AuthorizationServer.discover(server.issuer)
-          })
-        )
+        const credentials = yield* discovering(server, options)
         yield* credentials.token
         yield* credentials.revoke
       }).pipe(Effect.provide(server.layer))
