@@ -232,7 +232,7 @@ const over = <R>({ candidates, explanation, isConfigured }: Decision): Chain<R> 
   if (isConfigured && rest.length === 0) return Object.assign(Provider.make<R>({ ...first.provider }), { explain })
 
   const name = candidates.map(({ provider }) => provider.name).join(" or ")
-  const idOf = ({ at, provider }: Candidate) => `${at} ${Option.getOrElse(provider.key, () => provider.name)}`
+  const idOf = ({ at, provider }: Candidate) => `${at} ${Provenance.idOf(provider)}`
   const isOf = (candidate: Candidate) => (token: Token) => Provenance.isOf(token, idOf(candidate))
   const marked = (candidate: Candidate) => (token: Token) => Provenance.mark(token, idOf(candidate))
   const tell = ({ at }: Candidate, outcome: Explanation["outcome"], detail: string) => {

@@ -825,8 +825,7 @@ export const orElse: {
   <R2>(that: Provider<R2>): <R>(self: Provider<R>) => Provider<R | R2>
   <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2>
 } = /* @__PURE__ */ dual(2, <R, R2>(self: Provider<R>, that: Provider<R2>): Provider<R | R2> => {
-  const idOf = ({ key, name }: Provider<any>) => Option.getOrElse(key, () => name)
-  const [selfs, thats] = [`first ${idOf(self)}`, `else ${idOf(that)}`]
+  const [selfs, thats] = [`first ${Provenance.idOf(self)}`, `else ${Provenance.idOf(that)}`]
   const isThats = (token: Token.Token) => Provenance.isOf(token, thats)
   // What neither has left, others did that had their places: it is shown to nobody.
   const isSelfs = (token: Token.Token) =>
@@ -977,9 +976,7 @@ export const fromEndpoint = <R = never>(
             options.audience,
             options.resource,
             // Some pass on whatever stands in a file.
-            options.parameters === undefined
-              ? undefined
-              : fingerprint(Redacted.make(JSON.stringify(Object.entries(options.parameters).sort()))),
+            options.parameters === undefined ? undefined : fingerprint(Redacted.make(keyOf(options.parameters))),
             more?.expected ?? more?.verifier?.expected,
             more?.credential === undefined ? undefined : fingerprint(more.credential)
           )

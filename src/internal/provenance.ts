@@ -3,6 +3,7 @@
  *
  * @module
  */
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 
 interface Marked {
@@ -10,6 +11,10 @@ interface Marked {
 }
 
 const member = "effect-credentials/of"
+
+/** What a provider is called in a mark: the same after a restart. */
+export const idOf = ({ key, name }: { readonly key: Option.Option<string>; readonly name: string }): string =>
+  Option.getOrElse(key, () => name)
 
 /** The innermost first: one of several may be of several itself. */
 const marks = ({ extra }: Marked): ReadonlyArray<string> => {
